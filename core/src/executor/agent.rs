@@ -1,0 +1,442 @@
+//! The target's daemon: takes links in, leads every message to its run, and takes up after a
+//! restart the runs that had not ended.
+
+use super::driver::{Command, Driver, Incoming};
+use super::line::{Line, gone};
+use super::ports::{Disk, Link, Listen, Undo};
+use super::receiving::Receiving;
+use super::recorder::Recorder;
+use super::target::{TargetWorld, plain_yes, too_late};
+use super::{deadlines, ports::TargetHauler};
+use crate::failure::Failure;
+use crate::graph::{AskKind, EventKind, Graph, Side, StateName};
+use crate::journal::{Journal, JournalError, Record, Replay, VERSION};
+use crate::machine::{Input, Machine, Output, react};
+use crate::plan::Plan;
+use crate::protocol::{Answer, Ask, Body, Manifest, Message, Open};
+use crate::report::Event;
+use crate::run::RunId;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// How long a run that has ended stays in memory without being spoken to.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// Messages that may wait for one run.
+const INBOX: usize = 64;
+
+/// What the agent needs of its host.
+pub trait Host: Send + Sync {
+    /// Opens the journal of a run, making it and the run's directory if they are not there.
+    fn journal(&self, run: &RunId) -> Result<Box<dyn Journal>, JournalError>;
+    /// Whether there is a journal of that run.
+    fn knows(&self, run: &RunId) -> bool;
+    /// The runs that have journals here.
+    fn runs(&self) -> Vec<RunId>;
+    /// The target half of the hauler of a run.
+    fn hauler(&self, plan: &Plan, run: &RunId) -> Result<Box<dyn TargetHauler>, Failure>;
+    /// The disk, for a run.
+    fn disk(&self, run: &RunId) -> Arc<dyn Disk>;
+    /// Undoes resources.
+    fn undo(&self) -> Arc<dyn Undo>;
+    /// The directory of a run.
+    fn dir(&self, run: &RunId) -> PathBuf;
+}
+
+/// The agent.
+#[derive(Clone)]
+pub struct Agent {
+    host: Arc<dyn Host>,
+    runs: Arc<Mutex<HashMap<RunId, Handle>>>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+/// The way to a run in memory.
+#[derive(Clone)]
+struct Handle {
+    inbox: mpsc::Sender<Incoming>,
+    line: Arc<Line>,
+    receiving: Arc<Receiving>,
+    peer: String,
+}
+
+impl Agent {
+    /// An agent; its runs' events go to `events`.
+    pub fn new(host: Arc<dyn Host>, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self {
+            host,
+            runs: Arc::default(),
+            events,
+        }
+    }
+
+    /// Takes up the runs that had not ended when the last agent did.
+    pub fn recover(&self) {
+        for run in self.host.runs() {
+            match self.take_up(&run) {
+                Ok(true) => tracing::info!(%run, "the run is taken up again"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%run, %error, "the run cannot be taken up again"),
+            }
+        }
+    }
+
+    fn take_up(&self, run: &RunId) -> Result<bool, JournalError> {
+        let journal = self.host.journal(run)?;
+        let (recorder, replay) = Recorder::open(journal, self.events.clone())?;
+        let ended = replay
+            .machine
+            .as_ref()
+            .is_some_and(|machine| machine.has_ended(&replay.graph));
+        if !ended {
+            self.spawn(recorder, replay, Some(EventKind::Restarted));
+        }
+        Ok(!ended)
+    }
+
+    /// Serves every link that comes, until the listener is closed.
+    pub async fn serve(&self, listener: &dyn Listen) {
+        while let Some(link) = listener.accept().await {
+            let agent = self.clone();
+            tokio::spawn(async move { agent.serve_link(link).await });
+        }
+    }
+
+    /// A person's command for a run here.
+    pub async fn command(&self, run: &RunId, command: Command) -> Result<(), String> {
+        let handle = self
+            .handle(run)
+            .ok_or_else(|| format!("the run {run} is not under way here; see: phaul agent runs"))?;
+        let (answer, said) = oneshot::channel();
+        let sent = handle.inbox.send(Incoming::Command(command, answer)).await;
+        if sent.is_err() {
+            return Err(format!("the run {run} has just ended"));
+        }
+        said.await
+            .unwrap_or_else(|_| Err(format!("the run {run} has just ended")))
+    }
+
+    async fn serve_link(&self, link: Link) {
+        let Link {
+            peer,
+            outgoing,
+            mut incoming,
+            bulk,
+        } = link;
+        let mut attached: HashMap<RunId, (Handle, u64)> = HashMap::new();
+        loop {
+            tokio::select! {
+                message = incoming.recv() => {
+                    let Some(message) = message else { break };
+                    self.lead(message, &peer.name, &outgoing, &bulk, &mut attached).await;
+                }
+                Some(chunk) = bulk.receive() => {
+                    if let Some((handle, _)) = attached.get(&chunk.run) {
+                        handle.receiving.take(&chunk);
+                    }
+                }
+            }
+        }
+        let failure = bulk.lost().unwrap_or_else(gone);
+        for (handle, number) in attached.into_values() {
+            if handle.line.detach(number) {
+                tokio::spawn(give_up_later(handle, failure.clone()));
+            }
+        }
+    }
+
+    /// Leads a message to its run; what has no run is answered here.
+    async fn lead(
+        &self,
+        message: Message,
+        peer: &str,
+        outgoing: &mpsc::Sender<Message>,
+        bulk: &Arc<dyn super::ports::Bulk>,
+        attached: &mut HashMap<RunId, (Handle, u64)>,
+    ) {
+        let run = message.run.clone();
+        let attempt = message.attempt;
+        let answered = match self.find(&message, peer) {
+            Ok(Some(handle)) => {
+                if !attached.contains_key(&run) || handle.inbox.is_closed() {
+                    let number = handle.line.attach(outgoing.clone(), Arc::clone(bulk));
+                    attached.insert(run.clone(), (handle.clone(), number));
+                    let _ = handle.inbox.send(Incoming::LinkUp).await;
+                }
+                if handle.inbox.send(Incoming::Message(message)).await.is_ok() {
+                    return;
+                }
+                // The run ended in this very moment; the source asks again.
+                attached.remove(&run);
+                return;
+            }
+            Ok(None) => Answer::Dropped,
+            Err(failure) => {
+                tracing::warn!(%run, peer, error = %failure, "an ask is refused");
+                Answer::Failed(failure)
+            }
+        };
+        let body = Body::Answer(answered);
+        let _ = outgoing.send(Message { run, attempt, body }).await;
+    }
+
+    /// The run that a message is for, taken up or begun if need be. None: there is nothing here
+    /// that could be dropped.
+    fn find(&self, message: &Message, peer: &str) -> Result<Option<Handle>, Failure> {
+        let run = &message.run;
+        if let Some(handle) = self.handle(run) {
+            return owned(handle, peer).map(Some);
+        }
+        let Body::Ask(ask) = &message.body else {
+            return Err(too_late());
+        };
+        if self.host.knows(run) {
+            let journal = self.host.journal(run).map_err(journal_failure)?;
+            let (recorder, replay) =
+                Recorder::open(journal, self.events.clone()).map_err(journal_failure)?;
+            let machine = replay.machine.as_ref();
+            let ended = machine.is_some_and(|machine| machine.has_ended(&replay.graph));
+            let first = (!ended).then_some(EventKind::Restarted);
+            return owned(self.spawn(recorder, replay, first), peer).map(Some);
+        }
+        match ask {
+            Ask::Open(open) => self.begin(run, message.attempt, open, peer).map(Some),
+            Ask::Drop => Ok(None),
+            _ => Err(Failure::new(
+                "unknown-run",
+                format!("the target knows nothing of the run {run}"),
+            )
+            .hint("is its state directory the one it had before?")),
+        }
+    }
+
+    fn begin(&self, run: &RunId, attempt: u32, open: &Open, peer: &str) -> Result<Handle, Failure> {
+        let broken = |texts: Vec<String>| {
+            Failure::new("bad-graph", "the graph that the source sent is not valid").log(texts)
+        };
+        let graph = Graph::new(open.graph.clone())
+            .map_err(|all| broken(all.iter().map(ToString::to_string).collect()))?;
+        if graph.side() != Side::Target {
+            return Err(broken(vec!["it is not for the target's side".into()]));
+        }
+        // A hauler that is not here is refused before anything is written.
+        self.host.hauler(&open.plan, run)?;
+        let mut journal = self.host.journal(run).map_err(journal_failure)?;
+        journal
+            .write(Record::Begun {
+                version: VERSION,
+                run: run.clone(),
+                side: Side::Target,
+                peer: peer.to_owned(),
+                workload: format!("{peer}: {}", open.plan.name),
+                plan: Box::new(open.plan.clone()),
+                digest: graph.digest(),
+                graph: open.graph.clone(),
+            })
+            .map_err(journal_failure)?;
+        let (recorder, mut replay) =
+            Recorder::open(journal, self.events.clone()).map_err(journal_failure)?;
+        let mut machine = Machine::new(&graph);
+        machine.attempt = attempt;
+        replay.machine = Some(machine);
+        Ok(self.spawn(recorder, replay, None))
+    }
+
+    fn handle(&self, run: &RunId) -> Option<Handle> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.retain(|_, handle| !handle.inbox.is_closed());
+        runs.get(run).cloned()
+    }
+
+    fn spawn(&self, recorder: Recorder, replay: Replay, first: Option<EventKind>) -> Handle {
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let handle = Handle {
+            inbox: sender,
+            line: Arc::default(),
+            receiving: Arc::default(),
+            peer: replay.peer.clone(),
+        };
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(replay.run.clone(), handle.clone());
+        drop(runs);
+        let run = RunTask {
+            agent: self.clone(),
+            line: Arc::clone(&handle.line),
+            receiving: Arc::clone(&handle.receiving),
+            inbox,
+        };
+        tokio::spawn(run.live(recorder, replay, first));
+        handle
+    }
+}
+
+/// One run in memory.
+struct RunTask {
+    agent: Agent,
+    line: Arc<Line>,
+    receiving: Arc<Receiving>,
+    inbox: mpsc::Receiver<Incoming>,
+}
+
+impl RunTask {
+    /// Drives the run to its end, then answers for it, and drives it again if the source begins
+    /// another attempt.
+    async fn live(mut self, recorder: Recorder, replay: Replay, first: Option<EventKind>) {
+        let run = replay.run.clone();
+        let (plan, graph) = (replay.plan.clone(), replay.graph.clone());
+        let known = replay.machine.clone();
+        let mut machine = known.unwrap_or_else(|| Machine::new(&graph));
+        let mut next = Some((recorder, first));
+        loop {
+            if let Some((recorder, first)) = next.take()
+                && !machine.has_ended(&graph)
+            {
+                match self
+                    .drive(&run, &plan, &graph, machine, recorder, first)
+                    .await
+                {
+                    Ok((ended, inbox)) => {
+                        machine = ended;
+                        self.inbox = inbox;
+                    }
+                    Err(failure) => {
+                        tracing::error!(%run, error = %failure, "the run stands still");
+                        return;
+                    }
+                }
+            }
+            let Ok(Some(incoming)) = tokio::time::timeout(IDLE, self.inbox.recv()).await else {
+                return;
+            };
+            match incoming {
+                Incoming::Message(message) => {
+                    if reopens(&machine, &message) {
+                        let Some(recorder) = self.reopen(&run) else {
+                            return;
+                        };
+                        machine = Machine::new(&graph);
+                        machine.attempt = message.attempt;
+                        next = Some((recorder, None));
+                    } else {
+                        machine = self.answer(&run, &graph, machine, &message).await;
+                    }
+                }
+                Incoming::Command(_, answer) => {
+                    let _ = answer.send(Err(format!("the run {run} has ended")));
+                }
+                Incoming::LinkUp | Incoming::LinkLost(_) => {}
+            }
+        }
+    }
+
+    async fn drive(
+        &mut self,
+        run: &RunId,
+        plan: &Plan,
+        graph: &Graph,
+        machine: Machine,
+        recorder: Recorder,
+        first: Option<EventKind>,
+    ) -> Result<(Machine, mpsc::Receiver<Incoming>), Failure> {
+        let host = &self.agent.host;
+        let world = TargetWorld {
+            hauler: host.hauler(plan, run)?,
+            undo: host.undo(),
+            disk: host.disk(run),
+            receiving: Arc::clone(&self.receiving),
+            manifest: Manifest(serde_json::Value::Null),
+            images: Vec::new(),
+            checks: Vec::new(),
+            resume_ms: 0,
+        };
+        let (_, empty) = mpsc::channel(1);
+        let mut driver = Driver {
+            run: run.clone(),
+            plan: plan.clone(),
+            graph: graph.clone(),
+            machine,
+            recorder,
+            world,
+            line: Arc::clone(&self.line),
+            inbox: std::mem::replace(&mut self.inbox, empty),
+            listens: true,
+            failure: None,
+            pause: None,
+            gate: Arc::new(Notify::new()),
+        };
+        driver.drive(first).await?;
+        Ok((driver.machine, driver.inbox))
+    }
+
+    fn reopen(&self, run: &RunId) -> Option<Recorder> {
+        let opened = self.agent.host.journal(run).and_then(|journal| {
+            Recorder::open(journal, self.agent.events.clone()).map(|(recorder, _)| recorder)
+        });
+        opened
+            .inspect_err(|error| tracing::error!(%run, %error, "the run cannot be begun again"))
+            .ok()
+    }
+
+    /// Answers for a run that has ended.
+    async fn answer(
+        &self,
+        run: &RunId,
+        graph: &Graph,
+        machine: Machine,
+        message: &Message,
+    ) -> Machine {
+        let Body::Ask(ask) = &message.body else {
+            return machine;
+        };
+        let input = Input::Asked(ask.kind(), message.attempt);
+        let reaction = react(graph, &machine, input);
+        for output in reaction.outputs {
+            let answer = match output {
+                Output::Answer(kind) => plain_yes(kind),
+                Output::AnswerFailed => Answer::Failed(too_late()),
+                Output::Start(_) | Output::Ask(_) => continue,
+            };
+            self.line
+                .send(Message {
+                    run: run.clone(),
+                    attempt: message.attempt,
+                    body: Body::Answer(answer),
+                })
+                .await;
+        }
+        reaction.machine
+    }
+}
+
+/// Whether the message begins another attempt of a run that was dropped.
+fn reopens(machine: &Machine, message: &Message) -> bool {
+    let opens = matches!(&message.body, Body::Ask(ask) if ask.kind() == AskKind::Open);
+    opens && machine.state == StateName::Dropped && message.attempt > machine.attempt
+}
+
+fn owned(handle: Handle, peer: &str) -> Result<Handle, Failure> {
+    if handle.peer == peer {
+        return Ok(handle);
+    }
+    Err(Failure::new(
+        "foreign-run",
+        "the run belongs to another peer",
+    ))
+}
+
+fn journal_failure(error: JournalError) -> Failure {
+    Failure::new("journal", error.to_string())
+        .hint("the agent's state directory must be writable and have room")
+}
+
+/// After the grace, tells the run that its source is gone, unless it has come back.
+async fn give_up_later(handle: Handle, failure: Failure) {
+    tokio::time::sleep(deadlines::GRACE).await;
+    if !handle.line.is_up() {
+        // A run that has ended meanwhile does not need to know.
+        let _ = handle.inbox.send(Incoming::LinkLost(failure)).await;
+    }
+}

@@ -1,0 +1,174 @@
+//! What the executor needs from the world. Haulers and transports implement these; tests put
+//! doubles in their place.
+
+use crate::failure::Failure;
+pub use crate::machine::cutover::Fate;
+use crate::protocol::{Chunk, ImageFile, Manifest, Message};
+use crate::report::Check;
+pub use crate::resource::Resource;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Where a hauler records what it makes and finds out. Every call is durable when it returns.
+pub trait Ledger: Send {
+    /// Records a resource before it is made.
+    fn make(&mut self, resource: Resource) -> Result<(), Failure>;
+    /// Records that a resource is gone.
+    fn gone(&mut self, resource: &Resource) -> Result<(), Failure>;
+    /// Records a fact under a name; a later one replaces an earlier one.
+    fn fact(&mut self, name: &str, value: serde_json::Value) -> Result<(), Failure>;
+    /// The newest fact of that name, also from before a restart.
+    fn recall(&self, name: &str) -> Option<serde_json::Value>;
+    /// The resources that are recorded and not gone, oldest first.
+    fn standing(&self) -> Vec<Resource>;
+}
+
+/// Undoes resources.
+#[async_trait]
+pub trait Undo: Send + Sync {
+    /// Removes the resource; one that is not there counts as removed.
+    async fn undo(&self, resource: &Resource) -> Result<(), Failure>;
+}
+
+/// The host's file system, as far as the executor itself needs it.
+pub trait Disk: Send + Sync {
+    /// Reads `len` bytes of an image from `offset` on.
+    fn read(&self, dir: &Path, name: &str, offset: u64, len: usize) -> Result<Bytes, Failure>;
+    /// Writes into an image, making it if it is not there. The name comes from a peer and is
+    /// refused unless it is one plain component.
+    fn write(&self, dir: &Path, name: &str, offset: u64, data: &[u8]) -> Result<(), Failure>;
+    /// Keeps a log with the run's record.
+    fn keep_log(&self, name: &str, text: &str) -> Result<(), Failure>;
+}
+
+/// What a hauler found when it looked at the workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// For the hauler's other side.
+    pub manifest: Manifest,
+    /// The checks of this host; `waived` is filled in by the executor.
+    pub checks: Vec<Check>,
+}
+
+/// A workload that is dumped and held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// Its images, in the directory of [`SourceHauler::images`].
+    pub images: Vec<ImageFile>,
+    /// Milliseconds from the order to freeze until every task stood still.
+    pub freeze_ms: u64,
+    /// Milliseconds the dump took after that.
+    pub dump_ms: u64,
+    /// Pages of 4 KiB in the images.
+    pub pages: u64,
+}
+
+/// The source's half of a hauler, for one run. Every call may be repeated after a restart of
+/// the process, on an object made anew from the plan, the run's directory and the ledger.
+/// A call whose future is dropped leaves what [`SourceHauler::thaw`] and the undoing of the
+/// recorded resources put right.
+#[async_trait]
+pub trait SourceHauler: Send {
+    /// Looks at the workload and checks this host. Touches nothing.
+    async fn inspect(&mut self) -> Result<Inspection, Failure>;
+    /// Makes what the freeze needs: directories, CRIU's configuration, the hold's socket.
+    async fn reserve(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
+    /// Stops and dumps the workload and holds it. On an error it runs on.
+    async fn freeze(&mut self, ledger: &mut dyn Ledger) -> Result<Frozen, Failure>;
+    /// The directory of the images.
+    fn images(&self) -> PathBuf;
+    /// Kills the held workload, after making sure that it was held all the time. `Alive` is
+    /// returned only when no task was killed.
+    async fn kill(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure>;
+    /// After a restart: what became of the workload that may have been killed.
+    async fn settle(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure>;
+    /// Lets the workload run on, whatever state it is in; does nothing if it runs.
+    async fn thaw(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
+    /// After success: waits for the dead tasks' end and keeps nothing of its own.
+    async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
+    /// Excerpts of the logs for the run's record: file name and text, bounded.
+    fn logs(&self) -> Vec<(String, String)>;
+}
+
+/// The target's half of a hauler, for one run; the same rules hold as for [`SourceHauler`].
+#[async_trait]
+pub trait TargetHauler: Send {
+    /// Checks this host for the workload. Touches nothing.
+    async fn check(&mut self, manifest: &Manifest) -> Result<Vec<Check>, Failure>;
+    /// Makes what receiving and restoring need.
+    async fn reserve(
+        &mut self,
+        manifest: &Manifest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure>;
+    /// The directory of the images.
+    fn images(&self) -> PathBuf;
+    /// Restores the workload from the images and holds it: every task exists, none runs.
+    async fn restore(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
+    /// Lets the held workload run, restoring it again from the images if the held tasks are
+    /// gone; does nothing if it runs already. Returns the milliseconds it took.
+    async fn release(&mut self, ledger: &mut dyn Ledger) -> Result<u64, Failure>;
+    /// Kills whatever was restored and does not run yet. Never touches a released workload.
+    async fn discard(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
+    /// After the workload runs: keeps nothing of its own.
+    async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
+    /// Excerpts of the logs for the run's record: file name and text, bounded.
+    fn logs(&self) -> Vec<(String, String)>;
+}
+
+/// Who is at the other end of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The name under which it is trusted here.
+    pub name: String,
+    /// Its software's version.
+    pub software: String,
+    /// The protocol version that both understand.
+    pub protocol: u32,
+}
+
+/// A link to a peer that has proved who it is and has said hello.
+pub struct Link {
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// Messages to the peer. A message that was accepted here is delivered unless the link is
+    /// lost.
+    pub outgoing: mpsc::Sender<Message>,
+    /// Messages from the peer; ends when the link is lost.
+    pub incoming: mpsc::Receiver<Message>,
+    /// Bulk data.
+    pub bulk: Arc<dyn Bulk>,
+}
+
+/// Bulk data of a link, apart from the control stream.
+#[async_trait]
+pub trait Bulk: Send + Sync {
+    /// Queues a chunk; waits while the link is full. Returns the bytes it takes on the wire.
+    async fn send(&self, chunk: Chunk) -> Result<u64, Failure>;
+    /// Waits until every chunk sent so far has reached the peer's end of the link.
+    async fn flush(&self) -> Result<(), Failure>;
+    /// The next chunk from the peer, or none when the link is lost.
+    async fn receive(&self) -> Option<Chunk>;
+    /// Closes the link in good order, with the reason for the peer's log.
+    fn close(&self, reason: &str);
+    /// Why the link was lost, once it was.
+    fn lost(&self) -> Option<Failure>;
+}
+
+/// Makes links to one peer.
+#[async_trait]
+pub trait Dial: Send + Sync {
+    /// Connects, proves who we are, checks who answers, says hello.
+    async fn dial(&self) -> Result<Link, Failure>;
+}
+
+/// Accepts links.
+#[async_trait]
+pub trait Listen: Send + Sync {
+    /// The next link; none when the listener was closed. What is wrong with one caller is
+    /// logged and never ends the listener.
+    async fn accept(&self) -> Option<Link>;
+}

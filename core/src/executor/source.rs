@@ -1,0 +1,444 @@
+//! What the source does in the world: the haulers' source half, the dialling, the sending.
+
+use super::driver::{Driver, Heard, Incoming, World};
+use super::line::Line;
+use super::ports::{Dial, Disk, Fate, Frozen, Ledger, SourceHauler, Undo};
+use super::recorder::{Progress, Recorder};
+use crate::failure::{Failure, FailureKind};
+use crate::graph::{AskKind, EventKind, Phase, Side, StateName, Work};
+use crate::journal::{Record, Replay};
+use crate::machine::{Input, Machine, Output, Worked};
+use crate::plan::Plan;
+use crate::protocol::{Answer, AnswerKind, Ask, Body, CHUNK_MAX, Chunk, Manifest, Message, Open};
+use crate::report::{Check, EventBody, Round};
+use crate::run::RunId;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc};
+
+/// What the source of a run is made of.
+pub struct Source {
+    /// The hauler's source half.
+    pub hauler: Box<dyn SourceHauler>,
+    /// Reaches the target.
+    pub dial: Arc<dyn Dial>,
+    /// Undoes resources.
+    pub undo: Arc<dyn Undo>,
+    /// Reads images and keeps logs.
+    pub disk: Arc<dyn Disk>,
+    /// The graph that the target is to walk.
+    pub target_graph: crate::graph::Parts,
+}
+
+/// How a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From its beginning.
+    New,
+    /// From where its journal ends.
+    Resume,
+    /// From where its journal ends, towards the source.
+    Rollback,
+}
+
+/// Carries the source's side of a run to its end, and returns the state in which it rests.
+/// Commands come in by `inbox`, for which `to_inbox` is the sender.
+pub async fn run(
+    source: Source,
+    recorder: Recorder,
+    replay: Replay,
+    start: Start,
+    (to_inbox, inbox): (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>),
+) -> Result<(StateName, Recorder), Failure> {
+    let line = Arc::new(Line::default());
+    let gate = Arc::new(Notify::new());
+    let mut machine = replay
+        .machine
+        .unwrap_or_else(|| Machine::new(&replay.graph));
+    machine.cancelled |= start == Start::Rollback;
+    if machine.has_ended(&replay.graph) {
+        return Ok((machine.state, recorder));
+    }
+    let committed = machine.committed || machine.phase(&replay.graph) == Phase::After;
+    if start == Start::Rollback && committed {
+        return Err(Failure::new(
+            "committed",
+            "the run has committed: the workload's only home is the target",
+        )
+        .hint(format!("go forward: phaul resume {}", replay.run)));
+    }
+    let world = SourceWorld {
+        run: replay.run.clone(),
+        plan: replay.plan.clone(),
+        parts: source,
+        line: Arc::clone(&line),
+        to_inbox,
+        gate: Arc::clone(&gate),
+        manifest: Manifest(serde_json::Value::Null),
+        checks: Vec::new(),
+        frozen: None,
+    };
+    let mut driver = Driver {
+        run: replay.run,
+        plan: replay.plan,
+        graph: replay.graph,
+        machine,
+        recorder,
+        world,
+        line: Arc::clone(&line),
+        inbox,
+        listens: false,
+        failure: None,
+        pause: None,
+        gate,
+    };
+    let first = (start != Start::New).then_some(EventKind::Restarted);
+    let rests = driver.drive(first).await;
+    line.close("the run has ended");
+    Ok((rests?, driver.recorder))
+}
+
+struct SourceWorld {
+    run: RunId,
+    plan: Plan,
+    parts: Source,
+    line: Arc<Line>,
+    to_inbox: mpsc::Sender<Incoming>,
+    gate: Arc<Notify>,
+    manifest: Manifest,
+    checks: Vec<Check>,
+    frozen: Option<Frozen>,
+}
+
+#[async_trait]
+impl World for SourceWorld {
+    async fn work(
+        &mut self,
+        work: Work,
+        machine: &Machine,
+        recorder: &mut Recorder,
+    ) -> Result<Worked, Failure> {
+        match work {
+            Work::Connect => {
+                self.line.close("another attempt begins");
+                self.reach().await
+            }
+            Work::Reach => self.reach().await,
+            Work::Inspect => self.inspect(recorder).await,
+            Work::Reserve => self.parts.hauler.reserve(recorder).await.map(well),
+            Work::Gate => {
+                recorder.log("info", format!("waiting for: phaul continue {}", self.run));
+                self.gate.notified().await;
+                Ok(Worked::Well)
+            }
+            Work::Freeze => self.freeze(recorder).await,
+            Work::Send => self.send(machine.attempt, recorder).await,
+            Work::Kill => self.kill(machine, recorder).await,
+            Work::Thaw => {
+                self.parts.hauler.thaw(recorder).await?;
+                recorder.write(Record::Runs { side: Side::Source })?;
+                self.keep_logs(recorder);
+                Ok(Worked::Well)
+            }
+            Work::Undo => self.undo(machine, recorder).await,
+            Work::Clean => {
+                self.parts.hauler.clean(recorder).await?;
+                self.keep_logs(recorder);
+                undo_all(&*self.parts.undo, recorder).await?;
+                self.reach().await
+            }
+            Work::Accept | Work::Check | Work::Restore | Work::Release => Err(not_here(work)),
+        }
+    }
+
+    fn hear(&mut self, message: Message, recorder: &mut Recorder) -> Result<Heard, Failure> {
+        let attempt = message.attempt;
+        let answer = match message.body {
+            Body::Answer(answer) => answer,
+            Body::Trail(trail) => {
+                if trail.side == Side::Target {
+                    recorder.passed(trail, attempt)?;
+                }
+                return Ok(Heard::Nothing);
+            }
+            Body::Ask(_) => return Ok(Heard::Nothing),
+        };
+        let yes = |ask| Ok(Heard::Input(Input::Answered(AnswerKind::Yes(ask), attempt)));
+        match answer {
+            Answer::Opened => yes(AskKind::Open),
+            Answer::Checked(checks) => self.checked(checks, attempt, recorder),
+            Answer::Reserved => yes(AskKind::Reserve),
+            Answer::Prepared => yes(AskKind::Restore),
+            Answer::Resumed { .. } => {
+                recorder.write(Record::Runs { side: Side::Target })?;
+                yes(AskKind::Resume)
+            }
+            Answer::Dropped => yes(AskKind::Drop),
+            Answer::Finished => yes(AskKind::Finish),
+            Answer::Failed(failure) => {
+                let state = recorder.summary().state().unwrap_or(StateName::Connect);
+                recorder.wrong_at(crate::report::ReportError::at(
+                    &failure,
+                    Side::Target,
+                    state,
+                ))?;
+                let again = failure.kind == FailureKind::Lost;
+                let input = Input::Answered(AnswerKind::Failed { again }, attempt);
+                Ok(Heard::Failed(failure, input))
+            }
+        }
+    }
+
+    fn say(&mut self, output: Output, _failure: Option<&Failure>) -> Option<Body> {
+        let Output::Ask(kind) = output else {
+            return None;
+        };
+        Some(Body::Ask(match kind {
+            AskKind::Open => Ask::Open(Box::new(Open {
+                plan: self.plan.clone(),
+                graph: self.parts.target_graph.clone(),
+            })),
+            AskKind::Preflight => Ask::Preflight(self.manifest.clone()),
+            AskKind::Reserve => Ask::Reserve,
+            AskKind::Restore => {
+                let frozen = self.frozen.as_ref();
+                Ask::Restore(frozen.map(|f| f.images.clone()).unwrap_or_default())
+            }
+            AskKind::Resume => Ask::Resume,
+            AskKind::Drop => Ask::Drop,
+            AskKind::Finish => Ask::Finish,
+        }))
+    }
+}
+
+impl SourceWorld {
+    /// Makes sure that there is a link.
+    async fn reach(&mut self) -> Result<Worked, Failure> {
+        if !self.line.is_up() {
+            let link = self.parts.dial.dial().await?;
+            self.line.attach_whole(link, self.to_inbox.clone());
+        }
+        Ok(Worked::Well)
+    }
+
+    async fn inspect(&mut self, recorder: &mut Recorder) -> Result<Worked, Failure> {
+        let inspection = self.parts.hauler.inspect().await?;
+        self.manifest = inspection.manifest;
+        self.checks = self.judged(inspection.checks, recorder)?;
+        // Without a manifest the target has nothing to check.
+        if self.manifest.0.is_null() && self.checks.iter().any(Check::stops) {
+            return Err(refusal(&self.checks));
+        }
+        Ok(Worked::Well)
+    }
+
+    /// Marks what the plan waives, records the checks and tells of them.
+    fn judged(
+        &self,
+        mut checks: Vec<Check>,
+        recorder: &mut Recorder,
+    ) -> Result<Vec<Check>, Failure> {
+        for check in &mut checks {
+            check.waived = self.plan.checks.waives(&check.id);
+            recorder.emit(EventBody::Check(check.clone()));
+        }
+        recorder.write(Record::Checked {
+            checks: checks.clone(),
+        })?;
+        Ok(checks)
+    }
+
+    fn checked(
+        &mut self,
+        checks: Vec<Check>,
+        attempt: u32,
+        recorder: &mut Recorder,
+    ) -> Result<Heard, Failure> {
+        let checks = self.judged(checks, recorder)?;
+        self.checks.extend(checks);
+        if !self.checks.iter().any(Check::stops) {
+            let yes = AnswerKind::Yes(AskKind::Preflight);
+            return Ok(Heard::Input(Input::Answered(yes, attempt)));
+        }
+        let failure = refusal(&self.checks);
+        recorder.wrong(&failure, StateName::Preflight)?;
+        Ok(Heard::Failed(
+            failure,
+            Input::Answered(AnswerKind::No, attempt),
+        ))
+    }
+
+    async fn freeze(&mut self, recorder: &mut Recorder) -> Result<Worked, Failure> {
+        let frozen = match self.parts.hauler.freeze(recorder).await {
+            Ok(frozen) => frozen,
+            Err(failure) => {
+                self.keep_logs(recorder);
+                return Err(failure);
+            }
+        };
+        let held_ms = frozen.freeze_ms + frozen.dump_ms;
+        let now = Timestamp::now();
+        let since = now
+            .checked_sub(Duration::from_millis(held_ms))
+            .unwrap_or(now);
+        recorder.write(Record::Frozen {
+            since,
+            freeze_ms: frozen.freeze_ms,
+            dump_ms: frozen.dump_ms,
+            pages: frozen.pages,
+        })?;
+        self.frozen = Some(frozen);
+        Ok(Worked::Well)
+    }
+
+    async fn send(&mut self, attempt: u32, recorder: &mut Recorder) -> Result<Worked, Failure> {
+        let bulk = self.line.bulk().ok_or_else(super::line::gone)?;
+        let Some(frozen) = &self.frozen else {
+            return Err(Failure::new("no-images", "there are no images to send"));
+        };
+        let total: u64 = frozen.images.iter().map(|image| image.size).sum();
+        let dir = self.parts.hauler.images();
+        let progress: Progress = recorder.events();
+        let began = Instant::now();
+        let (mut read, mut sent) = (0_u64, 0_u64);
+        let mut told = began;
+        for image in &frozen.images {
+            let mut offset = 0;
+            while offset < image.size {
+                let left = usize::try_from(image.size - offset).unwrap_or(CHUNK_MAX);
+                let len = left.min(CHUNK_MAX);
+                let data = self.parts.disk.read(&dir, &image.name, offset, len)?;
+                sent += bulk
+                    .send(Chunk {
+                        run: self.run.clone(),
+                        attempt,
+                        file: image.name.clone(),
+                        offset,
+                        data,
+                    })
+                    .await?;
+                offset += len as u64;
+                read += len as u64;
+                if told.elapsed() > Duration::from_millis(200) {
+                    told = Instant::now();
+                    progress.tell("memory", read, total);
+                }
+            }
+        }
+        bulk.flush().await?;
+        progress.tell("memory", total, total);
+        let round = Round {
+            kind: "memory".into(),
+            number: 1,
+            pages: frozen.pages,
+            bytes: sent,
+            ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            why: "the workload is frozen".into(),
+        };
+        recorder.emit(EventBody::Round(round.clone()));
+        recorder.write(Record::Copied { round })?;
+        Ok(Worked::Well)
+    }
+
+    async fn kill(
+        &mut self,
+        machine: &Machine,
+        recorder: &mut Recorder,
+    ) -> Result<Worked, Failure> {
+        let hauler = &mut self.parts.hauler;
+        let fate = if machine.committed {
+            Fate::Dead
+        } else if machine.recovering {
+            hauler.settle(recorder).await?
+        } else {
+            hauler.kill(recorder).await?
+        };
+        match fate {
+            Fate::Dead => Ok(Worked::Well),
+            Fate::Alive => Err(Failure::lost(
+                "not-committed",
+                "the workload was not ended at the source: it lives there",
+            )),
+            Fate::Unsure => {
+                let failure = Failure::new(
+                    "unsure",
+                    "it cannot be told whether the workload was ended by the commit or by something else",
+                )
+                .hint(format!(
+                    "look at both hosts; on the target: phaul agent resolve {} --run|--drop",
+                    self.run
+                ));
+                recorder.wrong(&failure, machine.state)?;
+                Ok(Worked::Unsure)
+            }
+        }
+    }
+
+    async fn undo(
+        &mut self,
+        machine: &Machine,
+        recorder: &mut Recorder,
+    ) -> Result<Worked, Failure> {
+        self.keep_logs(recorder);
+        undo_all(&*self.parts.undo, recorder).await?;
+        if machine.touched {
+            self.reach().await?;
+        }
+        Ok(Worked::Well)
+    }
+
+    fn keep_logs(&self, recorder: &Recorder) {
+        keep_logs(self.parts.hauler.logs(), &*self.parts.disk, recorder);
+    }
+}
+
+/// Undoes everything that stands, the newest first, and records each as gone.
+pub(super) async fn undo_all(undo: &dyn Undo, recorder: &mut Recorder) -> Result<(), Failure> {
+    for resource in recorder.to_undo() {
+        undo.undo(&resource).await?;
+        recorder.gone(&resource)?;
+    }
+    Ok(())
+}
+
+/// Keeps logs with the run; a log that cannot be kept stops nothing.
+pub(super) fn keep_logs(logs: Vec<(String, String)>, disk: &dyn Disk, recorder: &Recorder) {
+    for (name, text) in logs {
+        if let Err(failure) = disk.keep_log(&name, &text) {
+            recorder.log("warn", failure.cause);
+        }
+    }
+}
+
+pub(super) fn well<T>(_: T) -> Worked {
+    Worked::Well
+}
+
+pub(super) fn not_here(work: Work) -> Failure {
+    Failure::new("not-here", format!("`{work}` is the other side's work"))
+}
+
+fn refusal(checks: &[Check]) -> Failure {
+    let stopping: Vec<&Check> = checks.iter().filter(|check| check.stops()).collect();
+    let ids: Vec<&str> = stopping.iter().map(|check| check.id.as_str()).collect();
+    let texts = stopping
+        .iter()
+        .map(|check| format!("{} ({}): {}", check.id, check.side, check.text));
+    Failure::new(
+        "refused",
+        format!(
+            "preflight said no: {}",
+            texts.collect::<Vec<_>>().join("; ")
+        ),
+    )
+    .hint(match stopping.iter().find_map(|check| check.hint.clone()) {
+        Some(hint) => hint,
+        None => format!(
+            "mend it, or pass over it with `checks: {{ waive: [{}] }}`",
+            ids.join(", ")
+        ),
+    })
+    .kind(FailureKind::Refused)
+}

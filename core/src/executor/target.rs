@@ -1,0 +1,149 @@
+//! What the target does in the world: the haulers' target half, and what it answers.
+
+use super::driver::{Heard, World};
+use super::ports::{Disk, TargetHauler, Undo};
+use super::receiving::Receiving;
+use super::recorder::Recorder;
+use super::source::{keep_logs, not_here, undo_all, well};
+use crate::failure::Failure;
+use crate::graph::{AskKind, Side, Work};
+use crate::journal::Record;
+use crate::machine::{Input, Machine, Output, Worked};
+use crate::protocol::{Answer, Ask, Body, ImageFile, Manifest, Message};
+use crate::report::Check;
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// The target's side of one run.
+pub(super) struct TargetWorld {
+    pub(super) hauler: Box<dyn TargetHauler>,
+    pub(super) undo: Arc<dyn Undo>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) receiving: Arc<Receiving>,
+    pub(super) manifest: Manifest,
+    pub(super) images: Vec<ImageFile>,
+    pub(super) checks: Vec<Check>,
+    pub(super) resume_ms: u64,
+}
+
+#[async_trait]
+impl World for TargetWorld {
+    async fn work(
+        &mut self,
+        work: Work,
+        machine: &Machine,
+        recorder: &mut Recorder,
+    ) -> Result<Worked, Failure> {
+        match work {
+            Work::Accept => {
+                self.receiving.end();
+                self.hauler.discard(recorder).await.map(well)
+            }
+            Work::Check => {
+                self.checks = self.hauler.check(&self.manifest).await?;
+                let checks = self.checks.clone();
+                recorder.write(Record::Checked { checks }).map(well)
+            }
+            Work::Reserve => {
+                self.hauler.reserve(&self.manifest, recorder).await?;
+                let dir = self.hauler.images();
+                self.receiving
+                    .begin(machine.attempt, dir, Arc::clone(&self.disk));
+                Ok(Worked::Well)
+            }
+            Work::Restore => {
+                self.receiving.complete(&self.images).await?;
+                self.receiving.end();
+                let restored = self.hauler.restore(recorder).await;
+                self.keep_logs(recorder);
+                restored.map(well)
+            }
+            Work::Release => {
+                let released = self.hauler.release(recorder).await;
+                self.keep_logs(recorder);
+                self.resume_ms = released?;
+                recorder
+                    .write(Record::Runs { side: Side::Target })
+                    .map(well)
+            }
+            Work::Clean => {
+                self.hauler.clean(recorder).await?;
+                undo_all(&*self.undo, recorder).await.map(well)
+            }
+            Work::Undo => {
+                self.receiving.end();
+                self.keep_logs(recorder);
+                self.hauler.discard(recorder).await?;
+                undo_all(&*self.undo, recorder).await.map(well)
+            }
+            Work::Connect
+            | Work::Inspect
+            | Work::Gate
+            | Work::Freeze
+            | Work::Send
+            | Work::Kill
+            | Work::Reach
+            | Work::Thaw => Err(not_here(work)),
+        }
+    }
+
+    fn hear(&mut self, message: Message, _recorder: &mut Recorder) -> Result<Heard, Failure> {
+        let Body::Ask(ask) = message.body else {
+            return Ok(Heard::Nothing);
+        };
+        let kind = ask.kind();
+        match ask {
+            Ask::Preflight(manifest) => self.manifest = manifest,
+            Ask::Restore(images) => self.images = images,
+            Ask::Open(_) | Ask::Reserve | Ask::Resume | Ask::Drop | Ask::Finish => {}
+        }
+        Ok(Heard::Input(Input::Asked(kind, message.attempt)))
+    }
+
+    fn say(&mut self, output: Output, failure: Option<&Failure>) -> Option<Body> {
+        let answer = match output {
+            Output::Answer(kind) => self.yes(kind),
+            Output::AnswerFailed => Answer::Failed(failure.cloned().unwrap_or_else(too_late)),
+            Output::Ask(_) | Output::Start(_) => return None,
+        };
+        Some(Body::Answer(answer))
+    }
+}
+
+impl TargetWorld {
+    fn yes(&self, kind: AskKind) -> Answer {
+        match kind {
+            AskKind::Preflight => Answer::Checked(self.checks.clone()),
+            AskKind::Resume => Answer::Resumed {
+                resume_ms: self.resume_ms,
+            },
+            kind => plain_yes(kind),
+        }
+    }
+
+    fn keep_logs(&self, recorder: &Recorder) {
+        keep_logs(self.hauler.logs(), &*self.disk, recorder);
+    }
+}
+
+/// The answer to a question that needs nothing but yes.
+pub(super) fn plain_yes(kind: AskKind) -> Answer {
+    match kind {
+        AskKind::Open => Answer::Opened,
+        AskKind::Preflight => Answer::Checked(Vec::new()),
+        AskKind::Reserve => Answer::Reserved,
+        AskKind::Restore => Answer::Prepared,
+        AskKind::Resume => Answer::Resumed { resume_ms: 0 },
+        AskKind::Drop => Answer::Dropped,
+        AskKind::Finish => Answer::Finished,
+    }
+}
+
+/// What is answered when a question does not fit what the run has come to here.
+pub(super) fn too_late() -> Failure {
+    Failure::new(
+        "out-of-step",
+        "the target's side of the run is not where the source believes it is",
+    )
+    .hint("see on the target: phaul agent runs")
+}

@@ -1,0 +1,145 @@
+//! What the two sides say to each other about a run. Plain types; the transports put them on
+//! the wire. Every message names its run and attempt, so that late ones are recognised.
+
+use crate::failure::Failure;
+use crate::graph::{AskKind, Parts};
+use crate::plan::Plan;
+use crate::report::{Check, Trail};
+use crate::run::RunId;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// A message on the control stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The run it is about.
+    pub run: RunId,
+    /// The attempt it is about; the first is 1.
+    pub attempt: u32,
+    /// What is said.
+    pub body: Body,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// From the source: do this.
+    Ask(Ask),
+    /// From the target: it is done, or failed.
+    Answer(Answer),
+    /// From the target: a state was entered or left.
+    Trail(Trail),
+}
+
+/// What the source asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Take the run on.
+    Open(Box<Open>),
+    /// Check this host for the workload.
+    Preflight(Manifest),
+    /// Make what the run needs.
+    Reserve,
+    /// Restore the workload from the images that were sent, and hold it.
+    Restore(Vec<ImageFile>),
+    /// Let the workload run.
+    Resume,
+    /// Undo the run.
+    Drop,
+    /// Say that all is cleaned.
+    Finish,
+}
+
+/// A run that the target is asked to take on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The effective plan.
+    pub plan: Plan,
+    /// The graph of the target's side.
+    pub graph: Parts,
+}
+
+/// What a hauler tells its other side of the workload: opaque to all but that hauler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Manifest(pub serde_json::Value);
+
+/// An image that was sent, or is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFile {
+    /// Its name: one path component.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What the target answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The run is taken on.
+    Opened,
+    /// The checks of this host.
+    Checked(Vec<Check>),
+    /// What the run needs is there.
+    Reserved,
+    /// The workload is restored and held.
+    Prepared,
+    /// The workload runs; milliseconds from the word to resume until it did.
+    Resumed {
+        /// Milliseconds.
+        resume_ms: u64,
+    },
+    /// Nothing of the run is left.
+    Dropped,
+    /// All is cleaned; the lines of the target's logs, by file.
+    Finished,
+    /// What was asked could not be done.
+    Failed(Failure),
+}
+
+/// The kind of an answer, for the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnswerKind {
+    /// The ask was carried out.
+    Yes(AskKind),
+    /// Checks said no.
+    No,
+    /// It failed; `again` when another attempt may succeed.
+    Failed {
+        /// Another attempt may succeed.
+        again: bool,
+    },
+}
+
+impl Ask {
+    /// Its kind.
+    pub fn kind(&self) -> AskKind {
+        match self {
+            Self::Open(_) => AskKind::Open,
+            Self::Preflight(_) => AskKind::Preflight,
+            Self::Reserve => AskKind::Reserve,
+            Self::Restore(_) => AskKind::Restore,
+            Self::Resume => AskKind::Resume,
+            Self::Drop => AskKind::Drop,
+            Self::Finish => AskKind::Finish,
+        }
+    }
+}
+
+/// A piece of an image on a bulk stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The attempt it belongs to.
+    pub attempt: u32,
+    /// The image's name.
+    pub file: String,
+    /// Where in the image it stands, in bytes.
+    pub offset: u64,
+    /// The bytes: at most [`CHUNK_MAX`].
+    pub data: Bytes,
+}
+
+/// The largest chunk, in bytes.
+pub const CHUNK_MAX: usize = 1 << 20;

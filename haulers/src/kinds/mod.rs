@@ -1,0 +1,3 @@
+//! One module a kind of workload.
+
+pub mod pid;

@@ -1,0 +1,268 @@
+//! Letting the restored workload run, and telling whether it does when that went wrong.
+//!
+//! After the action script of `post-restore` has returned, CRIU (4.2, `restore_root_task`)
+//! unlocks the network, takes every task with ptrace, lets the tasks take on their credentials,
+//! catches each at its last system call, takes its own code out of them, calls the script of
+//! `pre-resume`, lets go of the tasks, and calls the script of `post-resume`. If CRIU is killed
+//! on the way:
+//! - after `pre-resume` every task is whole and stopped by ptrace only: the kernel detaches the
+//!   tasks of a tracer that ended, so all of them run. The mark [`RESUMING`] proves it.
+//! - before, the tasks wait in CRIU's own code, at one shared word, for the last stage. CRIU
+//!   never came to set it (they wait for ever and none has run an instruction of its own), or
+//!   it did, and all of them run. So one look at any task that was seen waiting there while it
+//!   was held tells: it still waits at the same address, or the workload runs.
+//!
+//! Only a workload that never ran is restored again: one that ran has had effects outside its
+//! memory, and going back to the images would have them twice. One that is gone without any
+//! mark was ended by CRIU itself, which kills what it could not bring to an end.
+
+use super::target::{PidTarget, Restored};
+use crate::attempt::{Attempt, Note};
+use crate::criu::hold::{RESUMED, RESUMING};
+use crate::criu::proto::RequestType;
+use crate::criu::rpc;
+use crate::criu::verdict::{Verdict, decide};
+use crate::tasks::Task;
+use phaul_core::executor::ports::Ledger;
+use phaul_core::failure::Failure;
+use std::fs::{self, File};
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+
+/// Under this name it is noted down that the workload was let run.
+pub(super) const RELEASED: &str = "released";
+/// How long the hold may take to carry the verdict out.
+const CARRY_OUT: Duration = Duration::from_secs(5);
+/// How long CRIU may take after the verdict.
+const FINISH: Duration = Duration::from_secs(60);
+/// How long a CRIU of an earlier life of this process may take to end by itself.
+const LEAVE: Duration = Duration::from_secs(10);
+/// How long tasks take to get on after CRIU's end, if they do.
+const GET_ON: Duration = Duration::from_millis(300);
+/// How often the workload is restored and let run before it is given up for now.
+const TRIES: u32 = 3;
+
+/// What became of a restored workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    /// It runs, or ran and has ended by itself.
+    Running,
+    /// None of its tasks ever ran here.
+    NeverRan,
+}
+
+impl PidTarget {
+    /// See [`phaul_core::executor::ports::TargetHauler::release`].
+    pub(super) async fn let_run(&mut self, ledger: &mut dyn Ledger) -> Result<u64, Failure> {
+        let begin = Instant::now();
+        let mut last = None;
+        for _ in 0..TRIES {
+            if self.tell(&mut last).await || self.became(ledger).await? == Became::Running {
+                let took = begin.elapsed();
+                ledger.fact(RELEASED, true.into())?;
+                self.move_out(ledger)?;
+                self.live = None;
+                return Ok(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+            }
+            tracing::warn!("the held tasks are lost; the workload is restored again");
+            self.sweep(ledger).await?;
+            if let Err(failure) = self.bring_back(ledger).await {
+                self.sweep(ledger).await?;
+                last = Some(failure);
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            Failure::lost("hold-broken", "the restored workload was lost again and again")
+        }))
+    }
+
+    /// Tells a hold that is there to release; true if CRIU says that the workload runs.
+    async fn tell(&mut self, last: &mut Option<Failure>) -> bool {
+        let Some(live) = &mut self.live else {
+            return false;
+        };
+        let Some(line) = &mut live.line else {
+            return false;
+        };
+        match timeout(CARRY_OUT, line.verdict(Verdict::Release)).await {
+            Ok(Ok(Verdict::Release)) => {}
+            _ => return false,
+        }
+        match timeout(FINISH, live.worker.answer(RequestType::Restore)).await {
+            Ok(Ok(answer)) if answer.success() => {
+                // If the script could not leave the mark, a later look must not miss it.
+                if let Some(attempt) = self.attempts.newest() {
+                    let _ = File::create(attempt.directory.join(RESUMED));
+                }
+                true
+            }
+            Ok(Ok(_)) => {
+                *last = Some(Failure::lost("criu-restore", "CRIU could not let the workload run"));
+                false
+            }
+            Ok(Err(failure)) => {
+                *last = Some(failure);
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// What became of a restore, from what is noted down and what is there. CRIU is ended, so that
+/// nothing changes any more.
+pub(super) async fn became(
+    attempt: Option<Attempt>,
+    criu: Option<Note<Task>>,
+    restored: Option<Note<Restored>>,
+    released_before: bool,
+) -> Result<Became, Failure> {
+    let Some(attempt) = attempt else {
+        return Ok(if released_before {
+            Became::Running
+        } else {
+            Became::NeverRan
+        });
+    };
+    let decided = decide(&attempt.directory, Verdict::Discard);
+    let decided = decided
+        .map_err(|error| Failure::new("verdict", format!("the verdict cannot be made out: {error}")))?;
+    let this_boot = criu.as_ref().is_none_or(Note::is_of_this_boot);
+    if let Some(criu) = criu.filter(|note| note.is_of_this_boot() && note.attempt == attempt.number)
+    {
+        rpc::end(criu.what, LEAVE).await;
+    }
+    if decided != Verdict::Release {
+        return Ok(Became::NeverRan);
+    }
+    if !this_boot {
+        return Err(Failure::new(
+            "workload-lost",
+            "the workload ran here and ended when this host was started anew",
+        )
+        .hint("its images are still here: `phaul agent resolve` can restore it from them"));
+    }
+    let marked = |name| attempt.directory.join(name).exists();
+    if marked(RESUMED) || marked(RESUMING) {
+        return Ok(Became::Running);
+    }
+    let restored = restored.filter(|note| note.attempt == attempt.number);
+    let Some(restored) = restored else {
+        return Ok(Became::NeverRan);
+    };
+    sleep(GET_ON).await;
+    let runs = restored.what.tasks.iter().any(|restored| {
+        restored.task.is_alive()
+            && restored.waits_at.is_some()
+            && waits_at(restored.task.pid) != restored.waits_at
+    });
+    Ok(if runs { Became::Running } else { Became::NeverRan })
+}
+
+/// The address of the futex at which a task waits, if it waits at one.
+pub(super) fn waits_at(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    parse_wait(&text)
+}
+
+fn parse_wait(text: &str) -> Option<u64> {
+    let mut words = text.split_whitespace();
+    if words.next()?.parse() != Ok(nix::libc::SYS_futex) {
+        return None;
+    }
+    u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::Attempts;
+    use crate::attempt::tests::Book;
+    use crate::kinds::pid::target::RestoredTask;
+    use crate::tasks::boot_id;
+    use std::process::{Child, Command};
+
+    fn attempt() -> (tempfile::TempDir, Attempt) {
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path(), "restore");
+        let attempt = attempts.begin(&mut Book::default()).unwrap();
+        (directory, attempt)
+    }
+
+    fn note(waits_at: Option<u64>) -> (Child, Note<Restored>) {
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let task = Task::find(i32::try_from(child.id()).unwrap()).unwrap();
+        let note = Note {
+            attempt: 1,
+            boot: boot_id(),
+            what: Restored {
+                tasks: vec![RestoredTask { task, waits_at }],
+            },
+        };
+        (child, note)
+    }
+
+    fn end(mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_a_verdict_it_never_ran_and_never_will() {
+        let (_directory, attempt) = attempt();
+        let now = became(Some(attempt.clone()), None, None, false).await;
+        assert_eq!(now.unwrap(), Became::NeverRan);
+        let verdict = decide(&attempt.directory, Verdict::Release).unwrap();
+        assert_eq!(verdict, Verdict::Discard, "a late hold must not release");
+    }
+
+    #[tokio::test]
+    async fn a_mark_proves_that_it_runs_even_if_it_has_ended_since() {
+        for mark in [RESUMING, RESUMED] {
+            let (_directory, attempt) = attempt();
+            decide(&attempt.directory, Verdict::Release).unwrap();
+            File::create(attempt.directory.join(mark)).unwrap();
+            let now = became(Some(attempt), None, None, false).await;
+            assert_eq!(now.unwrap(), Became::Running);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_mark_the_tasks_tell() {
+        // A sleeper does not wait at a futex, so it is not where it was held.
+        let (_directory, attempt) = attempt();
+        decide(&attempt.directory, Verdict::Release).unwrap();
+        let (child, restored) = note(Some(0x1000));
+        let now = became(Some(attempt.clone()), None, Some(restored.clone()), false).await;
+        assert_eq!(now.unwrap(), Became::Running);
+        end(child);
+        let now = became(Some(attempt), None, Some(restored), false).await;
+        assert_eq!(now.unwrap(), Became::NeverRan, "all gone");
+    }
+
+    #[tokio::test]
+    async fn what_ran_in_another_boot_is_lost() {
+        let (_directory, attempt) = attempt();
+        decide(&attempt.directory, Verdict::Release).unwrap();
+        let criu = Note {
+            attempt: 1,
+            boot: "another".to_owned(),
+            what: Task {
+                pid: 1,
+                start_ticks: 1,
+            },
+        };
+        let failure = became(Some(attempt), Some(criu), None, false).await;
+        assert_eq!(failure.unwrap_err().code, "workload-lost");
+    }
+
+    #[test]
+    fn the_address_of_a_futex() {
+        let futex = nix::libc::SYS_futex;
+        let text = format!("{futex} 0x7f01 0x0 0x2 0x0 0x0 0x0 0x7ffc 0x11\n");
+        assert_eq!(parse_wait(&text), Some(0x7f01));
+        for other in ["running\n", "-1 0x7ffc 0x11\n", "999999 0x1 0x2\n", ""] {
+            assert_eq!(parse_wait(other), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The verdict at the source: kill, thaw, and finding out after a crash which of them it was.
+
+use super::freeze::{CRIU, unbroken};
+use super::held::{self, Holding, TASKS};
+use super::source::PidSource;
+use crate::attempt::{Attempt, Note, noted};
+use crate::criu::hold::{Held, kill_all, thaw_all};
+use crate::criu::rpc;
+use crate::criu::verdict::{Verdict, decide, decided};
+use crate::tasks::{Task, tree};
+use phaul_core::executor::ports::{Fate, Ledger};
+use phaul_core::failure::Failure;
+use std::io;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Under this name it is noted down that an attempt is thawed for good.
+const THAWED: &str = "thawed";
+/// Under this name it is noted down that an attempt's workload ended by another's hand.
+const DOUBT: &str = "doubt";
+/// How long the hold may take to carry a verdict out.
+const CARRY_OUT: Duration = Duration::from_secs(5);
+/// How long CRIU may take to leave the tasks in good order before it is killed.
+const LEAVE: Duration = Duration::from_secs(20);
+/// How long signals may take to show.
+const SHOW: Duration = Duration::from_secs(10);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(1);
+
+fn undecidable(error: &io::Error) -> Failure {
+    Failure::new("verdict", format!("the verdict cannot be made out: {error}"))
+}
+
+impl PidSource {
+    /// See [`phaul_core::executor::ports::SourceHauler::kill`].
+    pub(super) async fn kill_held(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
+        // Without a live hold the tasks run, or were killed before: find out which.
+        let Some(live) = &mut self.live else {
+            return self.settle_fate(ledger).await;
+        };
+        let holding = match unbroken(live).await {
+            Ok(holding) => holding,
+            Err(failure) => {
+                tracing::warn!(cause = failure.cause, "nothing is killed");
+                return self.settle_fate(ledger).await;
+            }
+        };
+        let directory = live.attempt.directory.clone();
+        let said = match &mut live.line {
+            Some(line) => timeout(CARRY_OUT, line.verdict(Verdict::Kill)).await,
+            None => return self.settle_fate(ledger).await,
+        };
+        // Whatever the hold said or failed to say, what was decided is in the directory. If
+        // nothing was, the hold died before it could, and the harmless way is decided now.
+        if !matches!(said, Ok(Ok(_))) {
+            tracing::warn!("the hold broke while it was told to kill");
+        }
+        match decide(&directory, Verdict::Thaw).map_err(|error| undecidable(&error))? {
+            Verdict::Kill => finish_kill(&holding.tasks).await,
+            _ => {
+                self.thaw_all(ledger).await?;
+                Ok(Fate::Alive)
+            }
+        }
+    }
+
+    /// See [`phaul_core::executor::ports::SourceHauler::settle`].
+    pub(super) async fn settle_fate(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
+        let root = self.root(ledger).ok().filter(Task::is_alive);
+        let holding = noted::<Holding>(ledger, TASKS);
+        let Some(attempt) = self.attempts.newest() else {
+            return Ok(if root.is_some() { Fate::Alive } else { Fate::Unsure });
+        };
+        let holding = holding.filter(|note| note.attempt == attempt.number);
+        let same_boot = holding.as_ref().is_none_or(Note::is_of_this_boot);
+        if !same_boot {
+            // Nothing that ran in another boot runs now. A kill stands; a workload that was
+            // not killed ended with the host, maybe long after it was dumped.
+            return match decided(&attempt.directory).map_err(|error| undecidable(&error))? {
+                Some(Verdict::Kill) => Ok(Fate::Dead),
+                _ => Ok(Fate::Unsure),
+            };
+        }
+        let before = decided(&attempt.directory).map_err(|error| undecidable(&error))?;
+        match decide(&attempt.directory, Verdict::Thaw).map_err(|error| undecidable(&error))? {
+            Verdict::Kill => match holding {
+                Some(note) => finish_kill(&note.what.tasks).await,
+                None => Ok(Fate::Unsure),
+            },
+            _ if ledger.recall(DOUBT) == Some(attempt.number.into()) => Ok(Fate::Unsure),
+            _ if root.is_some() || before == Some(Verdict::Thaw) => {
+                self.thaw_all(ledger).await?;
+                Ok(Fate::Alive)
+            }
+            // The root is gone and nobody had decided anything: somebody else ended it. From
+            // now on there is a verdict, so the doubt is noted down.
+            _ => {
+                ledger.fact(DOUBT, attempt.number.into())?;
+                Ok(Fate::Unsure)
+            }
+        }
+    }
+
+    /// See [`phaul_core::executor::ports::SourceHauler::thaw`].
+    pub(super) async fn thaw_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let Some(attempt) = self.attempts.newest() else {
+            self.live = None;
+            return Ok(());
+        };
+        let thawed = ledger.recall(THAWED) == Some(attempt.number.into());
+        if thawed && self.live.is_none() {
+            return Ok(());
+        }
+        let decided = decide(&attempt.directory, Verdict::Thaw);
+        if decided.map_err(|error| undecidable(&error))? == Verdict::Kill {
+            return Err(Failure::new(
+                "workload-gone",
+                "the workload cannot be thawed: it was killed by the commit",
+            ));
+        }
+        let holding = noted::<Holding>(ledger, TASKS)
+            .filter(|note| note.attempt == attempt.number && note.is_of_this_boot())
+            .map(|note| note.what);
+        let criu = noted::<Task>(ledger, CRIU)
+            .filter(|note| note.attempt == attempt.number && note.is_of_this_boot())
+            .map(|note| note.what);
+        self.end_hold(&attempt, criu, holding.as_ref()).await;
+        if let Some(criu) = criu {
+            let root = self.root(ledger).ok().filter(Task::is_alive);
+            await_untraced(criu, holding.as_ref(), root).await?;
+        }
+        if let Some(holding) = &holding {
+            run_on(&holding.tasks).await?;
+        }
+        self.live = None;
+        ledger.fact(THAWED, attempt.number.into())
+    }
+
+    /// Ends whoever holds, each in good order if it can be had.
+    async fn end_hold(&mut self, attempt: &Attempt, criu: Option<Task>, holding: Option<&Holding>) {
+        let mut live = self.live.as_mut().filter(|live| live.attempt == *attempt);
+        if let Some(line) = live.as_mut().and_then(|live| live.line.as_mut())
+            && !matches!(timeout(CARRY_OUT, line.verdict(Verdict::Thaw)).await, Ok(Ok(_)))
+        {
+            tracing::warn!("the hold did not answer; its tasks are thawed without it");
+        }
+        if holding.is_none()
+            && let Some(criu) = criu
+        {
+            // It may be in the middle of the dump.
+            rpc::stop_writing(criu);
+        }
+        match (live, criu) {
+            (Some(live), _) => {
+                // The line is closed, so a hold that was not heard yet goes the harmless way.
+                live.line = None;
+                if !live.worker.ended(LEAVE).await {
+                    live.worker.kill().await;
+                }
+            }
+            (None, Some(criu)) => {
+                rpc::end(criu, LEAVE).await;
+            }
+            (None, None) => {}
+        }
+        if let Some(holding) = holding {
+            rpc::end(holding.hold, CARRY_OUT).await;
+        }
+    }
+}
+
+/// Waits until CRIU has no hand on any task of the tree.
+async fn await_untraced(
+    criu: Task,
+    holding: Option<&Holding>,
+    root: Option<Task>,
+) -> Result<(), Failure> {
+    let tasks: Vec<Task> = match (holding, root) {
+        (Some(holding), _) => holding.tasks.iter().map(|held| held.task).collect(),
+        (None, Some(root)) => {
+            let pids = tree(root.pid).unwrap_or_default();
+            pids.into_iter().filter_map(Task::find).collect()
+        }
+        (None, None) => Vec::new(),
+    };
+    let free = || !tasks.iter().any(|task| held::is_traced_by(*task, criu));
+    until(free, "CRIU does not let go of the workload").await
+}
+
+/// Makes tasks run on that stand still because they were held.
+async fn run_on(tasks: &[Held]) -> Result<(), Failure> {
+    let standing = || -> Vec<Held> {
+        let stopped = |held: &&Held| !held.was_stopped && held::is_stopped(held.task);
+        tasks.iter().filter(stopped).copied().collect()
+    };
+    // A task that runs gets no signal: its own handler of SIGCONT would be called for nothing.
+    thaw_all(&standing());
+    until(|| standing().is_empty(), "the workload does not run on").await
+}
+
+/// Kills what is left of the tasks after the verdict, and sees that none can run again.
+async fn finish_kill(tasks: &[Held]) -> Result<Fate, Failure> {
+    kill_all(tasks);
+    until(|| held::can_run(tasks).is_empty(), "a killed process still runs").await?;
+    Ok(Fate::Dead)
+}
+
+async fn until(mut holds: impl FnMut() -> bool, otherwise: &str) -> Result<(), Failure> {
+    let look = async {
+        while !holds() {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(SHOW, look)
+        .await
+        .map_err(|_| Failure::lost("resource-stuck", otherwise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::note;
+    use crate::attempt::tests::Book;
+    use crate::kinds::pid::PidSource;
+    use phaul_core::plan::{Haul, Pid, PidSource as RootFrom, Plan, Target};
+    use std::collections::BTreeMap;
+    use std::process::{Child, Command};
+
+    struct Scene {
+        directory: tempfile::TempDir,
+        child: Child,
+        book: Book,
+        source: PidSource,
+    }
+
+    /// A run at the source of a sleeping process, with an attempt but no CRIU.
+    fn scene() -> Scene {
+        let directory = tempfile::tempdir().unwrap();
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid {
+            root: RootFrom::Pid(i32::try_from(child.id()).unwrap()),
+            shell_job: false,
+        };
+        let to = Target {
+            agent: "b:1".to_owned(),
+            identity: "b".to_owned(),
+            id: None,
+            paths: BTreeMap::new(),
+        };
+        let plan = Plan::new("p", Haul::Pid(pid.clone()), to);
+        let mut book = Book::default();
+        let source = PidSource::new(&plan, &pid, directory.path(), "/bin/true".into());
+        source.attempts.begin(&mut book).unwrap();
+        Scene {
+            directory,
+            child,
+            book,
+            source,
+        }
+    }
+
+    impl Scene {
+        fn held(&mut self) -> Task {
+            let task = Task::find(i32::try_from(self.child.id()).unwrap()).unwrap();
+            let nobody = Task {
+                pid: task.pid,
+                start_ticks: 1,
+            };
+            let holding = Holding {
+                tasks: vec![Held {
+                    task,
+                    was_stopped: false,
+                }],
+                criu: nobody,
+                hold: nobody,
+            };
+            note(&mut self.book, TASKS, 1, &holding).unwrap();
+            held::stop(&holding.tasks);
+            task
+        }
+
+        fn verdict(&self, verdict: Verdict) {
+            decide(&self.directory.path().join("attempt-1"), verdict).unwrap();
+        }
+
+        async fn settle(&mut self) -> Fate {
+            self.source.settle_fate(&mut self.book).await.unwrap()
+        }
+
+        fn end(mut self) {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_verdict_the_workload_is_thawed_and_alive() {
+        let mut scene = scene();
+        let task = scene.held();
+        assert_eq!(scene.settle().await, Fate::Alive);
+        assert!(task.is_alive() && !held::is_stopped(task));
+        assert_eq!(scene.settle().await, Fate::Alive, "and again");
+        scene.end();
+    }
+
+    #[tokio::test]
+    async fn a_kill_is_finished_and_cannot_be_thawed() {
+        let mut scene = scene();
+        let task = scene.held();
+        scene.verdict(Verdict::Kill);
+        assert_eq!(scene.settle().await, Fate::Dead);
+        assert!(!task.can_run());
+        assert!(scene.source.thaw_all(&mut scene.book).await.is_err());
+        assert_eq!(scene.settle().await, Fate::Dead, "and again");
+        scene.end();
+    }
+
+    #[tokio::test]
+    async fn a_root_that_is_gone_without_a_verdict_leaves_doubt() {
+        let mut scene = scene();
+        scene.held();
+        scene.source.root(&scene.book).unwrap();
+        scene.child.kill().unwrap();
+        scene.child.wait().unwrap();
+        assert_eq!(scene.settle().await, Fate::Unsure);
+        assert_eq!(scene.settle().await, Fate::Unsure, "and again");
+    }
+
+    #[tokio::test]
+    async fn another_boot_leaves_doubt_unless_it_was_killed() {
+        for (verdict, fate) in [
+            (None, Fate::Unsure),
+            (Some(Verdict::Thaw), Fate::Unsure),
+            (Some(Verdict::Kill), Fate::Dead),
+        ] {
+            let mut scene = scene();
+            scene.held();
+            scene.book.facts.get_mut(TASKS).unwrap()["boot"] = "another".into();
+            if let Some(verdict) = verdict {
+                scene.verdict(verdict);
+            }
+            assert_eq!(scene.settle().await, fate, "{verdict:?}");
+            scene.end();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_was_stopped_before_stays_so() {
+        let mut scene = scene();
+        let task = scene.held();
+        let mut holding = noted::<Holding>(&scene.book, TASKS).unwrap().what;
+        holding.tasks[0].was_stopped = true;
+        note(&mut scene.book, TASKS, 1, &holding).unwrap();
+        scene.source.thaw_all(&mut scene.book).await.unwrap();
+        assert!(held::is_stopped(task));
+        scene.end();
+    }
+}

@@ -1,0 +1,190 @@
+//! The source's half: who the workload is, and the life of an attempt.
+
+use super::freeze;
+use super::held::{Holding, TASKS};
+use crate::attempt::{Attempt, Attempts, make_directory, note, noted};
+use crate::checks;
+use crate::criu::desk::Line;
+use crate::criu::rpc::{self, Worker};
+use crate::criu::{cache, config, log};
+use crate::tasks::{Task, stat};
+use async_trait::async_trait;
+use phaul_core::executor::ports::{Fate, Frozen, Inspection, Ledger, SourceHauler};
+use phaul_core::failure::Failure;
+use phaul_core::plan::{Pid, PidSource as RootFrom, Plan};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Under this name the workload's root is noted down.
+const ROOT: &str = "root";
+/// How long the killed tasks may take to end: the kernel takes their memory apart meanwhile.
+const END: Duration = Duration::from_secs(120);
+
+/// The source's half of the hauler `pid`.
+#[derive(Debug)]
+pub struct PidSource {
+    pub(super) plan: Plan,
+    pub(super) pid: Pid,
+    pub(super) exe: PathBuf,
+    pub(super) attempts: Attempts,
+    pub(super) root: Option<Task>,
+    /// The attempt that is under way in this process.
+    pub(super) live: Option<Live>,
+}
+
+/// An attempt that is under way.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) attempt: Attempt,
+    pub(super) worker: Worker,
+    /// The line to the hold, once it has called.
+    pub(super) line: Option<Line>,
+    /// What is held, once everything is.
+    pub(super) holding: Option<Holding>,
+}
+
+impl PidSource {
+    /// The hauler of a run whose own directory exists; `exe` is phaul itself.
+    pub fn new(plan: &Plan, pid: &Pid, directory: &Path, exe: PathBuf) -> Self {
+        Self {
+            plan: plan.clone(),
+            pid: pid.clone(),
+            exe,
+            attempts: Attempts::new(directory, "attempt"),
+            root: None,
+            live: None,
+        }
+    }
+
+    /// The root of the workload as the plan names it now.
+    fn named_root(&self) -> Result<Task, Failure> {
+        let missing = |cause: String| {
+            Failure::new("workload-gone", cause)
+                .hint("see whether the workload runs and the plan names the right process")
+        };
+        let pid = match &self.pid.root {
+            RootFrom::Pid(pid) => *pid,
+            RootFrom::Pidfile(path) => {
+                let text = fs::read_to_string(path).map_err(|error| {
+                    missing(format!("cannot read the pidfile {}: {error}", path.display()))
+                })?;
+                text.trim().parse().map_err(|_| {
+                    missing(format!("the pidfile {} holds no pid", path.display()))
+                })?
+            }
+        };
+        match stat(pid) {
+            Some(stat) if !stat.ended() => Ok(Task {
+                pid,
+                start_ticks: stat.start_ticks,
+            }),
+            Some(_) => Err(missing(format!("process {pid} has ended"))),
+            None => Err(missing(format!("there is no process {pid}"))),
+        }
+    }
+
+    /// The root that this run is about: the one that was looked at or noted down first. A
+    /// later process with the same pid is not it.
+    pub(super) fn root(&mut self, ledger: &dyn Ledger) -> Result<Task, Failure> {
+        if let Some(root) = self.root {
+            return Ok(root);
+        }
+        let root = match noted::<Task>(ledger, ROOT) {
+            Some(note) if note.is_of_this_boot() => note.what,
+            Some(note) => return Err(super::held::gone(note.what)),
+            None => self.named_root()?,
+        };
+        self.root = Some(root);
+        Ok(root)
+    }
+}
+
+#[async_trait]
+impl SourceHauler for PidSource {
+    async fn inspect(&mut self) -> Result<Inspection, Failure> {
+        let root = match self.named_root() {
+            Ok(root) => root,
+            Err(failure) => return Ok(checks::source::without_workload(failure)),
+        };
+        self.root = Some(root);
+        let directory = self.attempts.run_directory().to_owned();
+        checks::source::inspect(&self.plan, &self.pid, root, &directory).await
+    }
+
+    async fn reserve(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let root = self.root(ledger)?;
+        let attempt = self.attempts.begin(ledger)?;
+        note(ledger, ROOT, attempt.number, root)?;
+        make_directory(&attempt.directory.join("images"), ledger)?;
+        config::write(&attempt.directory, &self.exe, &self.plan)?;
+        // CRIU's look at the kernel takes longer than many a dump: it is done before the
+        // freeze, and what it leaves behind is accounted for.
+        cache::account(ledger)?;
+        rpc::check().await
+    }
+
+    async fn freeze(&mut self, ledger: &mut dyn Ledger) -> Result<Frozen, Failure> {
+        match freeze::freeze(self, ledger).await {
+            Ok(frozen) => Ok(frozen),
+            Err(failure) => {
+                // On an error the workload runs on.
+                self.thaw(ledger).await.map_err(|worse| Failure {
+                    cause: format!("{}; then: {}", failure.cause, worse.cause),
+                    ..failure.clone()
+                })?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn images(&self) -> PathBuf {
+        let newest = self.attempts.newest().map(|attempt| attempt.directory);
+        newest
+            .unwrap_or_else(|| self.attempts.run_directory().to_owned())
+            .join("images")
+    }
+
+    async fn kill(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
+        self.kill_held(ledger).await
+    }
+
+    async fn settle(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
+        self.settle_fate(ledger).await
+    }
+
+    async fn thaw(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        self.thaw_all(ledger).await
+    }
+
+    async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        if let Some(live) = &mut self.live {
+            live.worker.ended(END).await;
+        }
+        self.live = None;
+        let Some(note) = noted::<Holding>(ledger, TASKS).filter(|note| note.is_of_this_boot())
+        else {
+            return Ok(());
+        };
+        let Holding { tasks, criu, hold } = note.what;
+        let held = tasks.into_iter().map(|held| held.task);
+        for task in held.chain([criu, hold]) {
+            if !rpc::gone(task, END).await {
+                return Err(Failure::lost(
+                    "resource-stuck",
+                    format!("process {} does not come to its end", task.pid),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn logs(&self) -> Vec<(String, String)> {
+        let newest = self.attempts.newest();
+        newest
+            .iter()
+            .flat_map(|attempt| [config::DUMP_LOG, "criu.out"].map(|name| attempt.directory.join(name)))
+            .filter_map(|path| log::excerpt(&path))
+            .collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! Undoing what runs make: directories, files, cgroups, mounts.
+
+use crate::cgroup;
+use async_trait::async_trait;
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::stat::{SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use phaul_core::executor::ports::{Resource, Undo};
+use phaul_core::failure::Failure;
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Directories within each other deeper than this are not phaul's.
+const DEPTH_MAX: u32 = 64;
+
+/// Undoes the resources of this host.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HostUndo;
+
+#[async_trait]
+impl Undo for HostUndo {
+    async fn undo(&self, resource: &Resource) -> Result<(), Failure> {
+        match resource {
+            Resource::Directory { path } => {
+                let path = path.clone();
+                // A large set of images takes its time to go.
+                let removed = tokio::task::spawn_blocking(move || {
+                    remove_directory(&path).map_err(|error| stuck(&path, &error))
+                });
+                removed
+                    .await
+                    .unwrap_or_else(|error| Err(Failure::new("resource-stuck", error.to_string())))
+            }
+            Resource::File { path } => match fs::remove_file(path) {
+                Err(error) if !is_missing(&error) => Err(stuck(path, &error)),
+                _ => Ok(()),
+            },
+            Resource::Cgroup { path } => cgroup::remove(path).await,
+            Resource::Mount { path } => unmount(path).map_err(|error| stuck(path, &error.into())),
+        }
+    }
+}
+
+fn stuck(path: &Path, error: &io::Error) -> Failure {
+    Failure::lost(
+        "resource-stuck",
+        format!("{} cannot be removed: {error}", path.display()),
+    )
+}
+
+/// Whether it is not there, or what it was in is not.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn unmount(path: &Path) -> nix::Result<()> {
+    match umount2(path, MntFlags::UMOUNT_NOFOLLOW) {
+        // Not there, or not a mount.
+        Ok(()) | Err(Errno::ENOENT | Errno::EINVAL | Errno::ENOTDIR) => Ok(()),
+        Err(Errno::EBUSY) => umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a directory with all that is in it. It follows no link and enters no mount: one
+/// that somebody put there is an error, not a tree to be removed.
+fn remove_directory(path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("it has no parent"));
+    };
+    let parent = match fs::File::open(parent) {
+        Ok(parent) => OwnedFd::from(parent),
+        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let name = CString::new(name.as_bytes()).map_err(io::Error::other)?;
+    match remove_entry(&parent, &name, true, 0) {
+        Err(Errno::ENOENT) => Ok(()),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+fn remove_entry(parent: &OwnedFd, name: &CString, directory: bool, depth: u32) -> nix::Result<()> {
+    if !directory {
+        return unlinkat(parent, name.as_c_str(), UnlinkatFlags::NoRemoveDir);
+    }
+    if depth > DEPTH_MAX {
+        return Err(Errno::ELOOP);
+    }
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let opened = openat2(parent, name.as_c_str(), how)?;
+    let listed = opened.try_clone().map_err(|_| Errno::EMFILE)?;
+    let mut entries = Vec::new();
+    for entry in Dir::from_fd(listed)?.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_owned();
+        if ![&b"."[..], b".."].contains(&name.to_bytes()) {
+            entries.push((name, entry.file_type()));
+        }
+    }
+    for (name, kind) in entries {
+        let directory = match kind {
+            Some(kind) => kind == Type::Directory,
+            None => is_directory(&opened, OsStr::from_bytes(name.to_bytes()))?,
+        };
+        match remove_entry(&opened, &name, directory, depth + 1) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    unlinkat(parent, name.as_c_str(), UnlinkatFlags::RemoveDir)
+}
+
+fn is_directory(parent: &OwnedFd, name: &OsStr) -> nix::Result<bool> {
+    let about = fstatat(parent.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let kind = SFlag::from_bits_truncate(about.st_mode) & SFlag::S_IFMT;
+    Ok(kind == SFlag::S_IFDIR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    async fn undo(resource: Resource) -> Result<(), Failure> {
+        HostUndo.undo(&resource).await
+    }
+
+    fn directory(path: &Path) -> Resource {
+        Resource::Directory {
+            path: path.to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tree_goes_and_what_links_point_to_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("file"), "x").unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("a/b/c")).unwrap();
+        fs::write(tree.join("a/b/file"), "x").unwrap();
+        symlink(&kept, tree.join("a/link")).unwrap();
+        let _socket = UnixListener::bind(tree.join("s")).unwrap();
+        undo(directory(&tree)).await.unwrap();
+        assert!(!tree.exists() && kept.join("file").exists());
+        undo(directory(&tree)).await.unwrap();
+        undo(directory(&tree.join("deeper/still"))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_directory_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("file"), "x").unwrap();
+        let link = dir.path().join("tree");
+        symlink(&kept, &link).unwrap();
+        assert!(undo(directory(&link)).await.is_err());
+        assert!(kept.join("file").exists());
+    }
+
+    #[tokio::test]
+    async fn missing_files_and_what_is_no_mount_count_as_undone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path: PathBuf = dir.path().join("x");
+        fs::write(&path, "x").unwrap();
+        for _ in 0..2 {
+            undo(Resource::File { path: path.clone() }).await.unwrap();
+        }
+        undo(Resource::Mount { path }).await.unwrap();
+        undo(Resource::Cgroup {
+            path: dir.path().join("none"),
+        })
+        .await
+        .unwrap();
+    }
+}

@@ -1,0 +1,158 @@
+//! What this version of phaul cannot do yet: the whole of it, in one table.
+
+use crate::diagnostic::{Diagnostic, rule, shown};
+use crate::keys::Reader;
+use crate::settings::{Setting, Shape};
+
+rule! {
+    NOT_AVAILABLE = "not-available", Error;
+    means "A key asks for something that this version of phaul cannot do yet.";
+    why "The plan is right, and would be carried out differently from what it says.";
+    example "memory: { strategy: pre-copy }";
+}
+
+/// A key of which this version cannot do everything.
+struct Limit {
+    /// Its path; `[]` stands for any item of a list.
+    path: &'static str,
+    /// The values that are possible; without any, the key cannot be set, but may be empty.
+    possible: &'static [&'static str],
+    /// What to do instead.
+    instead: &'static str,
+}
+
+const fn never(path: &'static str, instead: &'static str) -> Limit {
+    Limit {
+        path,
+        possible: &[],
+        instead,
+    }
+}
+
+const fn only(path: &'static str, possible: &'static [&'static str]) -> Limit {
+    Limit {
+        path,
+        possible,
+        instead: "",
+    }
+}
+
+const LIMITS: &[Limit] = &[
+    never(
+        "haul.runc",
+        "only `pid` can be hauled: the pid of the container's first process",
+    ),
+    never(
+        "haul.crun",
+        "only `pid` can be hauled: the pid of the container's first process",
+    ),
+    never(
+        "haul.podman",
+        "only `pid` can be hauled: the pid of the container's first process",
+    ),
+    never(
+        "haul.docker",
+        "only `pid` can be hauled: the pid of the container's first process",
+    ),
+    never(
+        "haul.lxc",
+        "only `pid` can be hauled: the pid of the container's first process",
+    ),
+    never("to.id", "leave it out: a process keeps its pid"),
+    never(
+        "to.paths",
+        "leave it out: files must be at the same paths on both hosts",
+    ),
+    only("transport.quic.compression", &["auto", "off", "lz4"]),
+    only("memory.strategy", &["auto", "stop-copy"]),
+    only("memory.tracker", &["auto"]),
+    only("memory.restore", &["auto", "full"]),
+    only("memory.converge.otherwise", &["freeze", "fail"]),
+    only("files[]", &["none"]),
+    only("network.tcp", &["refuse"]),
+    never(
+        "network.addresses",
+        "leave it out, and move addresses with a hook",
+    ),
+    never(
+        "verify[]",
+        "leave it out, and check with a hook after `resume` at the target",
+    ),
+    only("on_failure", &["rollback"]),
+    only("keep", &["none"]),
+];
+
+/// Reports every key that is set to what cannot be done.
+pub(super) fn check(reader: &mut Reader) {
+    let mut found = Vec::new();
+    for (path, setting) in reader.settings.iter() {
+        let limit = LIMITS.iter().find(|limit| limit.is_for(path));
+        found.extend(limit.and_then(|limit| limit.refuse(path, setting)));
+    }
+    for found in found {
+        reader.report.push(found);
+    }
+}
+
+impl Limit {
+    fn is_for(&self, path: &str) -> bool {
+        match self.path.strip_suffix("[]") {
+            None => path == self.path,
+            Some(list) => path
+                .strip_prefix(list)
+                .and_then(|rest| rest.strip_prefix('['))
+                .is_some_and(|rest| rest.find(']') == Some(rest.len() - 1)),
+        }
+    }
+
+    fn refuse(&self, path: &str, setting: &Setting) -> Option<Diagnostic> {
+        let fits = match &setting.shape {
+            Shape::Word(word) => self.possible.contains(&word.as_str()),
+            // An empty hauler or item is still one; an empty list or mapping asks for nothing.
+            Shape::Empty => !path.starts_with("haul.") && !self.path.ends_with("[]"),
+            Shape::Other => false,
+        };
+        if fits {
+            return None;
+        }
+        let what = match &setting.shape {
+            Shape::Word(word) if !self.possible.is_empty() => shown(&format!("{path}: {word}")),
+            _ => shown(path),
+        };
+        let message = format!("{what} is not available in this version");
+        let words: Vec<String> = self
+            .possible
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect();
+        let help = match words.as_slice() {
+            [] => self.instead.to_owned(),
+            words => format!("possible now: {}", words.join(", ")),
+        };
+        let place = match setting.shape {
+            Shape::Word(_) => setting.spot(),
+            _ => &setting.key,
+        };
+        let found = Diagnostic::at(&NOT_AVAILABLE, place, message).label("not available");
+        Some(found.help(Some(help)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_not_what_is_in_it() {
+        let limit = only("files[]", &["none"]);
+        assert!(limit.is_for("files[0]") && limit.is_for("files[12]"));
+        for other in [
+            "files",
+            "files[0].tree",
+            "files[0].tree.exclude[1]",
+            "filesx[0]",
+        ] {
+            assert!(!limit.is_for(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! From the effective plan to the two graphs that are walked, reviewed and stored.
+//!
+//! The tables below *are* the protocol: every state, what is done and asked in it, and where
+//! each event leads. A plan leaves out the states it does not need.
+
+use phaul_core::graph::{
+    AskKind, Broken, Condition, Edge, EventKind, Graph, Guard, Node, Parts, Phase, RetryPolicy,
+    Side, StateName, Work,
+};
+use phaul_core::plan::{Gate, Millis, Plan, Retry};
+
+use Condition::{Again, Cancelled as SaidStop, Committed, Refused as SaidNo, TriesLeft};
+use EventKind::{Cancelled, Done, Failed, Lost, Refused, Reopened, Restarted, Unsure};
+use StateName as S;
+
+/// The graphs of both sides.
+#[derive(Debug, Clone)]
+pub struct Graphs {
+    /// What the source walks.
+    pub source: Graph,
+    /// What the target walks.
+    pub target: Graph,
+}
+
+/// After the commit the run only goes forward: a lost target is sought this often. With pauses
+/// of at most [`FORWARD_PAUSE`] that is a quarter of an hour, and `phaul resume` goes on from there.
+const FORWARD_TRIES: u32 = 180;
+const FORWARD_PAUSE: Millis = Millis(5_000);
+/// Undoing is repeated so often on one host, where only that host can be in the way.
+const LOCAL_TRIES: u32 = 5;
+
+/// Compiles a plan. The graphs keep every rule of a valid graph; that they do for every plan is
+/// tested, so an error here is a defect of this table.
+pub fn compile(plan: &Plan) -> Result<Graphs, Vec<Broken>> {
+    Ok(Graphs {
+        source: Graph::new(source(plan))?,
+        target: Graph::new(target())?,
+    })
+}
+
+struct Table {
+    parts: Parts,
+}
+
+impl Table {
+    fn new(side: Side) -> Self {
+        Self {
+            parts: Parts {
+                side,
+                nodes: Vec::new(),
+                edges: Vec::new(),
+            },
+        }
+    }
+
+    fn state(&mut self, state: S, phase: Phase, work: Option<Work>, ask: Option<AskKind>) {
+        let makes = matches!(work, Some(Work::Reserve | Work::Freeze | Work::Restore));
+        self.parts.nodes.push(Node {
+            state,
+            phase,
+            work,
+            ask,
+            makes,
+        });
+    }
+
+    fn on(&mut self, from: S, event: EventKind, to: S) {
+        self.edge(from, event, None, to, None);
+    }
+
+    /// Two edges: one where the condition holds, one where it does not.
+    fn either(&mut self, from: S, event: EventKind, condition: Condition, yes: S, no: S) {
+        self.edge(from, event, Some((condition, true)), yes, None);
+        self.edge(from, event, Some((condition, false)), no, None);
+    }
+
+    /// The same state again while tries are left, else `then`.
+    fn again(&mut self, state: S, event: EventKind, retry: RetryPolicy, then: S) {
+        self.edge(state, event, Some((TriesLeft, true)), state, Some(retry));
+        self.edge(state, event, Some((TriesLeft, false)), then, None);
+    }
+
+    fn edge(
+        &mut self,
+        from: S,
+        event: EventKind,
+        guard: Option<(Condition, bool)>,
+        to: S,
+        retry: Option<RetryPolicy>,
+    ) {
+        self.parts.edges.push(Edge {
+            from,
+            to,
+            event,
+            guard: guard.map(|(condition, holds)| Guard { condition, holds }),
+            retry,
+        });
+    }
+}
+
+fn policy(retry: &Retry, tries: u32, longest: Millis) -> RetryPolicy {
+    RetryPolicy {
+        tries,
+        first: retry.backoff_first.min(longest),
+        longest: retry.backoff_longest.min(longest),
+    }
+}
+
+fn source(plan: &Plan) -> Parts {
+    let attempts = policy(&plan.retry, plan.retry.attempts, plan.retry.backoff_longest);
+    let forward = policy(&plan.retry, FORWARD_TRIES, FORWARD_PAUSE);
+    let gate = (plan.gate == Gate::Ask).then_some((S::Gate, Some(Work::Gate), None));
+    let mut table = Table::new(Side::Source);
+
+    // The way until the freeze: whatever goes wrong, the workload has not noticed.
+    let before: Vec<(S, Option<Work>, Option<AskKind>)> = [
+        (S::Connect, Some(Work::Connect), Some(AskKind::Open)),
+        (S::Preflight, Some(Work::Inspect), Some(AskKind::Preflight)),
+        (S::Reserve, Some(Work::Reserve), Some(AskKind::Reserve)),
+    ]
+    .into_iter()
+    .chain(gate)
+    .collect();
+    // Frozen, and still to be let go.
+    let frozen = [
+        (S::Freeze, Some(Work::Freeze), None),
+        (S::FinalMemory, Some(Work::Send), None),
+        (S::Restore, None, Some(AskKind::Restore)),
+    ];
+    for (state, work, ask) in &before {
+        table.state(*state, Phase::Before, *work, *ask);
+    }
+    for (state, work, ask) in frozen {
+        table.state(state, Phase::Frozen, work, ask);
+    }
+    table.state(S::Commit, Phase::Commit, Some(Work::Kill), None);
+    table.state(
+        S::Resume,
+        Phase::After,
+        Some(Work::Reach),
+        Some(AskKind::Resume),
+    );
+    table.state(
+        S::Clean,
+        Phase::After,
+        Some(Work::Clean),
+        Some(AskKind::Finish),
+    );
+    table.state(S::Done, Phase::End, None, None);
+    table.state(S::Thaw, Phase::Undo, Some(Work::Thaw), None);
+    table.state(S::Drop, Phase::Undo, Some(Work::Undo), Some(AskKind::Drop));
+    table.state(S::RolledBack, Phase::End, None, None);
+    table.state(S::Refused, Phase::End, None, None);
+    table.state(S::Undecided, Phase::Undecided, None, None);
+
+    let way: Vec<S> = before
+        .iter()
+        .map(|(state, ..)| *state)
+        .chain([S::Freeze, S::FinalMemory, S::Restore, S::Commit])
+        .chain([S::Resume, S::Clean, S::Done])
+        .collect();
+    for pair in way.windows(2) {
+        table.on(pair[0], Done, pair[1]);
+    }
+    for (state, ..) in &before {
+        table.edge(
+            *state,
+            Lost,
+            Some((Again, true)),
+            S::Connect,
+            Some(attempts),
+        );
+        table.edge(*state, Lost, Some((Again, false)), S::Drop, None);
+        table.on(*state, Failed, S::Drop);
+        table.on(*state, Cancelled, S::Drop);
+        table.either(*state, Restarted, SaidStop, S::Drop, S::Connect);
+    }
+    table.on(S::Preflight, Refused, S::Drop);
+    for (state, ..) in frozen {
+        for event in [Failed, Lost, Cancelled, Restarted] {
+            table.on(state, event, S::Thaw);
+        }
+    }
+    // The commit is local: the link does not matter, and nobody can stop it half way.
+    table.on(S::Commit, Failed, S::Thaw);
+    table.on(S::Commit, Lost, S::Thaw);
+    table.on(S::Commit, Unsure, S::Undecided);
+    table.on(S::Commit, Restarted, S::Commit);
+    for event in [Lost, Failed] {
+        table.again(S::Resume, event, forward, S::Undecided);
+    }
+    table.on(S::Resume, Restarted, S::Resume);
+    // The workload runs on the target: that its agent cannot be asked whether it has cleaned
+    // is no reason to doubt it.
+    table.again(S::Clean, Lost, attempts, S::Done);
+    table.again(S::Clean, Failed, attempts, S::Undecided);
+    table.on(S::Clean, Restarted, S::Clean);
+    table.edge(
+        S::Thaw,
+        Done,
+        Some((Again, true)),
+        S::Connect,
+        Some(attempts),
+    );
+    table.edge(S::Thaw, Done, Some((Again, false)), S::Drop, None);
+    table.again(
+        S::Thaw,
+        Failed,
+        policy(&plan.retry, LOCAL_TRIES, FORWARD_PAUSE),
+        S::Undecided,
+    );
+    table.on(S::Thaw, Restarted, S::Thaw);
+    table.either(S::Drop, Done, SaidNo, S::Refused, S::RolledBack);
+    for event in [Lost, Failed] {
+        table.again(S::Drop, event, attempts, S::Undecided);
+    }
+    table.on(S::Drop, Restarted, S::Drop);
+    // The commit finds out what is true: it may stand already, or never have come about.
+    table.on(S::Undecided, Restarted, S::Commit);
+    table.parts
+}
+
+fn target() -> Parts {
+    let local = policy(&Retry::default(), LOCAL_TRIES, FORWARD_PAUSE);
+    let mut table = Table::new(Side::Target);
+    table.state(
+        S::Accept,
+        Phase::Before,
+        Some(Work::Accept),
+        Some(AskKind::Reserve),
+    );
+    table.state(S::Reserve, Phase::Before, Some(Work::Reserve), None);
+    table.state(S::Receive, Phase::Before, None, Some(AskKind::Restore));
+    table.state(S::Restore, Phase::Frozen, Some(Work::Restore), None);
+    table.state(S::Prepared, Phase::Commit, None, Some(AskKind::Resume));
+    table.state(S::Resume, Phase::After, Some(Work::Release), None);
+    table.state(S::Clean, Phase::After, Some(Work::Clean), None);
+    table.state(S::Done, Phase::End, None, None);
+    table.state(S::Drop, Phase::Undo, Some(Work::Undo), None);
+    table.state(S::Dropped, Phase::End, None, None);
+    table.state(S::Undecided, Phase::Undecided, None, None);
+
+    let way = [S::Accept, S::Reserve, S::Receive, S::Restore, S::Prepared];
+    let after = [S::Resume, S::Clean, S::Done];
+    let whole: Vec<S> = way.into_iter().chain(after).collect();
+    for pair in whole.windows(2) {
+        table.on(pair[0], Done, pair[1]);
+    }
+    for state in [S::Accept, S::Reserve, S::Receive, S::Restore] {
+        for event in [Failed, Lost, Cancelled, Restarted] {
+            table.on(state, event, S::Drop);
+        }
+        table.on(state, Reopened, S::Accept);
+    }
+    // Prepared: only the source, or a person, decides. A new attempt means that the source has
+    // let its own tasks run again.
+    table.on(S::Prepared, Cancelled, S::Drop);
+    table.on(S::Prepared, Reopened, S::Accept);
+    table.on(S::Prepared, Restarted, S::Prepared);
+    for event in [Failed, Lost] {
+        table.again(S::Resume, event, local, S::Undecided);
+    }
+    table.on(S::Resume, Restarted, S::Resume);
+    for event in [Failed, Lost] {
+        table.again(S::Clean, event, local, S::Undecided);
+        table.again(S::Drop, event, local, S::Undecided);
+    }
+    table.on(S::Clean, Restarted, S::Clean);
+    table.on(S::Drop, Done, S::Dropped);
+    table.on(S::Drop, Restarted, S::Drop);
+    table.either(S::Undecided, Restarted, Committed, S::Prepared, S::Drop);
+    table.parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phaul_core::plan::{Haul, Pid, PidSource, Target};
+
+    pub(crate) fn plan() -> Plan {
+        let haul = Haul::Pid(Pid {
+            root: PidSource::Pid(1234),
+            shell_job: false,
+        });
+        let to = Target {
+            agent: "10.77.0.2:7420".into(),
+            identity: "b".into(),
+            id: None,
+            paths: Default::default(),
+        };
+        Plan::new("example", haul, to)
+    }
+
+    #[test]
+    fn every_plan_compiles_to_valid_graphs() {
+        for gate in [Gate::None, Gate::Ask] {
+            for attempts in [1, 3] {
+                let mut plan = plan();
+                plan.gate = gate;
+                plan.retry.attempts = attempts;
+                let graphs = compile(&plan).unwrap_or_else(|broken| panic!("{broken:#?}"));
+                assert_eq!(
+                    graphs.source.node(S::Gate).is_some(),
+                    gate == Gate::Ask,
+                    "the gate is there exactly when the plan asks for it"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_way_to_success_is_the_contract() {
+        let graphs = compile(&plan()).unwrap();
+        let names = |graph: &Graph| {
+            let names: Vec<&str> = graph.main_path().iter().map(|s| s.name()).collect();
+            names.join(" > ")
+        };
+        assert_eq!(
+            names(&graphs.source),
+            "connect > preflight > reserve > freeze > final-memory > restore > commit > resume > clean > done"
+        );
+        assert_eq!(
+            names(&graphs.target),
+            "accept > reserve > receive > restore > prepared > resume > clean > done"
+        );
+    }
+
+    #[test]
+    fn different_plans_have_different_digests() {
+        let mut other = plan();
+        other.gate = Gate::Ask;
+        let (one, two) = (compile(&plan()).unwrap(), compile(&other).unwrap());
+        assert_ne!(one.source.digest(), two.source.digest());
+        assert_eq!(
+            one.source.digest(),
+            compile(&plan()).unwrap().source.digest()
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! Shared by the lab, the workloads and the tests that need more than one crate.
+
+pub mod lab;
+pub mod workloads;
+
+pub use workloads::ledger;

@@ -1,0 +1,79 @@
+//! The model check: an exhaustive search over the *real* machines of both sides.
+//!
+//! The machines of `phaul-core` walk the real compiled graphs; only the world around them is a
+//! model: a network that loses, repeats and delays every message at will, processes that crash
+//! and start again at any point with their journals kept, work that fails. In every state that
+//! can be reached the invariants of the design must hold.
+
+mod invariants;
+mod moves;
+mod search;
+mod world;
+
+use search::{Found, search};
+use world::{Bounds, Rules, World};
+
+const SMALL: Bounds = Bounds {
+    attempts: 2,
+    crashes: 1,
+    cancels: 0,
+};
+
+/// Pinned: a change of the protocol changes it, and must be looked at.
+const STATES: usize = 0;
+
+#[test]
+fn the_invariants_hold_in_every_reachable_state() {
+    match search(&World::new(SMALL), &Rules::default()) {
+        Ok(reached) => {
+            assert!(reached.migrated > 0, "no run ever migrates");
+            assert!(reached.rolled_back > 0, "no run is ever rolled back");
+            assert!(reached.refused > 0, "no run is ever refused");
+            assert_eq!(
+                reached.states, STATES,
+                "the protocol has changed: look again"
+            );
+        }
+        Err(found) => panic!("{found}"),
+    }
+}
+
+fn violation(rules: &Rules) -> Found {
+    *search(&World::new(SMALL), rules).expect_err("the broken rule was not noticed")
+}
+
+#[test]
+fn a_source_that_commits_before_the_target_is_prepared_is_caught() {
+    let found = violation(&Rules {
+        commits_unprepared: true,
+        ..Rules::default()
+    });
+    assert_eq!(found.invariant, "I2", "{found}");
+}
+
+#[test]
+fn a_target_that_decides_alone_is_caught() {
+    let found = violation(&Rules {
+        target_decides_alone: true,
+        ..Rules::default()
+    });
+    assert_eq!(found.invariant, "I1", "{found}");
+}
+
+#[test]
+fn a_restart_that_does_not_look_at_the_tasks_is_caught() {
+    let found = violation(&Rules {
+        restart_believes_alive: true,
+        ..Rules::default()
+    });
+    assert_eq!(found.invariant, "I4", "{found}");
+}
+
+#[test]
+fn a_crash_that_lets_the_tasks_run_after_the_verdict_is_caught() {
+    let found = violation(&Rules {
+        kill_ignores_the_hold: true,
+        ..Rules::default()
+    });
+    assert_eq!(found.invariant, "rewound", "{found}");
+}
