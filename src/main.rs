@@ -1,1 +1,44 @@
-fn main() {}
+//! phaul moves running processes from one Linux host to another, as a plan says.
+
+mod arguments;
+mod commands;
+mod control;
+mod disk;
+mod exit_code;
+mod host;
+mod state_dir;
+mod ui;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // CRIU waits while this runs: no runtime, no options, nothing that takes time.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "hold")
+        && let (Some(directory), None) = (words.next(), words.next())
+    {
+        return phaul_haulers::hold_main(directory.as_ref());
+    }
+    let arguments = arguments::Arguments::parse();
+    ui::start_logging(arguments.is_daemon());
+    let json = arguments.is_json();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let message = format!("phaul cannot start: {error}");
+            let stop = exit_code::Stop::new(exit_code::Exit::Other, "start", message);
+            return ui::stopped(&stop, json).into();
+        }
+    };
+    let done = runtime.block_on(commands::carry_out(arguments));
+    // Blocking work that is still under way must not keep the process.
+    runtime.shutdown_background();
+    match done {
+        Ok(exit) => exit.into(),
+        Err(stop) => ui::stopped(&stop, json).into(),
+    }
+}

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 /// The directories `NAME-1`, `NAME-2` and so on in a run's own: each freeze and each restore
 /// has one of its own, so that no verdict or socket is ever taken for a later one's.
 #[derive(Debug, Clone)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     run_directory: PathBuf,
     name: &'static str,
 }
 
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Its number; the first is 1.
     pub number: u32,
     /// Its directory.
@@ -29,7 +29,7 @@ pub struct Attempt {
 
 impl Attempts {
     /// The attempts of this name in a run's directory.
-    pub fn new(run_directory: &Path, name: &'static str) -> Self {
+    pub(crate) fn new(run_directory: &Path, name: &'static str) -> Self {
         Self {
             run_directory: run_directory.to_owned(),
             name,
@@ -37,7 +37,7 @@ impl Attempts {
     }
 
     /// The run's own directory.
-    pub fn run_directory(&self) -> &Path {
+    pub(crate) fn run_directory(&self) -> &Path {
         &self.run_directory
     }
 
@@ -49,19 +49,24 @@ impl Attempts {
     }
 
     /// The newest attempt whose directory is there.
-    pub fn newest(&self) -> Option<Attempt> {
+    pub(crate) fn newest(&self) -> Option<Attempt> {
         let entries = fs::read_dir(&self.run_directory).ok()?;
         let numbers = entries.flatten().filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            name.strip_prefix(self.name)?.strip_prefix('-')?.parse().ok()
+            name.strip_prefix(self.name)?
+                .strip_prefix('-')?
+                .parse()
+                .ok()
         });
         numbers.max().map(|number| self.attempt(number))
     }
 
     /// Makes the directory of a new attempt. Its number was never used before in this run.
-    pub fn begin(&self, ledger: &mut dyn Ledger) -> Result<Attempt, Failure> {
+    pub(crate) fn begin(&self, ledger: &mut dyn Ledger) -> Result<Attempt, Failure> {
         let used = ledger.recall(self.name).and_then(|number| number.as_u64());
-        let used = used.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+        let used = used
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(0);
         let there = self.newest().map_or(0, |attempt| attempt.number);
         let attempt = self.attempt(used.max(there) + 1);
         ledger.fact(self.name, attempt.number.into())?;
@@ -71,7 +76,7 @@ impl Attempts {
 }
 
 /// Makes a directory that only root may look into, recorded first.
-pub fn make_directory(path: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+pub(crate) fn make_directory(path: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
     let resource = Resource::Directory {
         path: path.to_owned(),
     };
@@ -90,7 +95,7 @@ pub fn make_directory(path: &Path, ledger: &mut dyn Ledger) -> Result<(), Failur
 
 /// Something noted down for one attempt in one boot of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note<T> {
+pub(crate) struct Note<T> {
     /// The attempt's number.
     pub attempt: u32,
     /// The boot in which it was noted.
@@ -101,13 +106,13 @@ pub struct Note<T> {
 
 impl<T> Note<T> {
     /// Whether the host has not been started anew since.
-    pub fn is_of_this_boot(&self) -> bool {
+    pub(crate) fn is_of_this_boot(&self) -> bool {
         self.boot == boot_id()
     }
 }
 
 /// Notes something down.
-pub fn note<T: Serialize>(
+pub(crate) fn note<T: Serialize>(
     ledger: &mut dyn Ledger,
     name: &str,
     attempt: u32,
@@ -125,7 +130,7 @@ pub fn note<T: Serialize>(
 
 /// What was noted down last under a name. Something that cannot be read counts as missing:
 /// a hauler then goes by what it sees.
-pub fn noted<T: DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Option<Note<T>> {
+pub(crate) fn noted<T: DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Option<Note<T>> {
     let value = ledger.recall(name)?;
     serde_json::from_value(value)
         .inspect_err(|error| tracing::warn!(name, %error, "a note cannot be read"))

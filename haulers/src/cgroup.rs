@@ -18,10 +18,11 @@ const LOOK: Duration = Duration::from_millis(2);
 const ROUNDS_MAX: u32 = 10_000;
 
 /// The directory of this process's own cgroup, in the cgroup 2 file system that is mounted.
-pub fn own() -> Result<PathBuf, Failure> {
+pub(crate) fn own() -> Result<PathBuf, Failure> {
     let missing = |cause: &str| {
-        Failure::new("cgroup-missing", cause)
-            .hint("mount a cgroup 2 file system, writable: phaul keeps what it restores in a cgroup")
+        Failure::new("cgroup-missing", cause).hint(
+            "mount a cgroup 2 file system, writable: phaul keeps what it restores in a cgroup",
+        )
     };
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -30,7 +31,9 @@ pub fn own() -> Result<PathBuf, Failure> {
     if directory.join("cgroup.procs").is_file() {
         Ok(directory)
     } else {
-        Err(missing("this process's cgroup of version 2 cannot be found where it is mounted"))
+        Err(missing(
+            "this process's cgroup of version 2 cannot be found where it is mounted",
+        ))
     }
 }
 
@@ -55,7 +58,9 @@ fn unescaped(field: &str) -> String {
     let mut pieces = field.split('\\');
     let mut text = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let code = piece.get(..3).and_then(|code| u8::from_str_radix(code, 8).ok());
+        let code = piece
+            .get(..3)
+            .and_then(|code| u8::from_str_radix(code, 8).ok());
         match code {
             Some(code) => {
                 text.push(char::from(code));
@@ -71,7 +76,7 @@ fn unescaped(field: &str) -> String {
 }
 
 /// Makes a cgroup; one that is there already will do.
-pub fn make(path: &Path) -> Result<(), Failure> {
+pub(crate) fn make(path: &Path) -> Result<(), Failure> {
     match nix::unistd::mkdir(path, Mode::from_bits_truncate(0o755)) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => Err(Failure::new(
@@ -83,18 +88,18 @@ pub fn make(path: &Path) -> Result<(), Failure> {
 }
 
 /// Puts a process into a cgroup.
-pub fn enter(path: &Path, pid: i32) -> io::Result<()> {
+pub(crate) fn enter(path: &Path, pid: i32) -> io::Result<()> {
     fs::write(path.join("cgroup.procs"), pid.to_string())
 }
 
 /// The pids in a cgroup.
-pub fn members(path: &Path) -> io::Result<Vec<i32>> {
+pub(crate) fn members(path: &Path) -> io::Result<Vec<i32>> {
     let text = fs::read_to_string(path.join("cgroup.procs"))?;
     Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
 }
 
 /// Moves every task into another cgroup. Forks may race with it: it looks until none is left.
-pub fn empty_into(path: &Path, other: &Path) -> io::Result<()> {
+pub(crate) fn empty_into(path: &Path, other: &Path) -> io::Result<()> {
     for _ in 0..ROUNDS_MAX {
         let pids = match members(path) {
             Ok(pids) => pids,
@@ -116,9 +121,12 @@ pub fn empty_into(path: &Path, other: &Path) -> io::Result<()> {
 }
 
 /// Kills every task in a cgroup and below it and waits until none is left.
-pub async fn kill(path: &Path) -> Result<(), Failure> {
+pub(crate) async fn kill(path: &Path) -> Result<(), Failure> {
     let stuck = |why: String| {
-        let cause = format!("the tasks in the cgroup {} cannot be ended: {why}", path.display());
+        let cause = format!(
+            "the tasks in the cgroup {} cannot be ended: {why}",
+            path.display()
+        );
         Failure::lost("resource-stuck", cause)
     };
     match fs::write(path.join("cgroup.kill"), "1") {
@@ -142,7 +150,7 @@ fn is_populated(path: &Path) -> bool {
 }
 
 /// Removes a cgroup, with those below it, after killing every task in it.
-pub async fn remove(path: &Path) -> Result<(), Failure> {
+pub(crate) async fn remove(path: &Path) -> Result<(), Failure> {
     if !path.exists() {
         return Ok(());
     }
@@ -176,7 +184,10 @@ mod tests {
         let v1 = "31 25 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
         let cgroups = "1:cpu:/x\n0::/system.slice/phaul.service\n";
         let expected = Path::new("/sys/fs/cgroup/system.slice/phaul.service");
-        assert_eq!(own_in(&format!("{v1}{v2}"), cgroups).as_deref(), Some(expected));
+        assert_eq!(
+            own_in(&format!("{v1}{v2}"), cgroups).as_deref(),
+            Some(expected)
+        );
         assert_eq!(own_in(v1, cgroups), None);
         assert_eq!(own_in(v2, "1:cpu:/x\n"), None);
         let below = "30 25 0:26 /system.slice /mnt/c\\040g rw shared:9 - cgroup2 none rw\n";

@@ -1,20 +1,22 @@
 //! How phaul freezes, dumps, holds, restores and releases each kind of workload.
 //!
-//! A hauler knows one kind of workload on both sides; [`registry`] finds it. What all of them
-//! share is here too: CRIU ([`criu`]), its images ([`images`]), tasks and their identity
-//! ([`tasks`]), cgroups, preflight checks ([`checks`]) and the undoing of resources.
+//! A hauler knows one kind of workload on both sides; [`source`] and [`target`] find it. What all of them
+//! share is beside them: `criu` (talking to it, setting it up, being called by it), `images`
+//! (reading CRIU's), `tasks` (who they are), `cgroup`, `checks` (preflight, one a file) and
+//! `resources` (undoing what a run made).
 
 mod attempt;
 mod cgroup;
-pub mod checks;
-pub mod criu;
-pub mod images;
+mod checks;
+mod criu;
+mod images;
 mod kinds;
 mod manifest;
-pub mod registry;
+mod registry;
 mod resources;
-pub mod tasks;
+mod tasks;
 
 pub use criu::hold::hold_main;
-pub use registry::{source, target};
+pub use criu::rpc::{CriuVersion, check as criu_check, version as criu_version};
+pub use registry::{KINDS, identity, source, target};
 pub use resources::HostUndo;

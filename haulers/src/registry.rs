@@ -44,3 +44,12 @@ pub fn target(
         other => Err(unknown(other)),
     }
 }
+
+/// What makes the workload one and the same: two plans with the same text haul the same one,
+/// and as long as one run is unfinished no other may touch it.
+pub fn identity(haul: &Haul) -> String {
+    match haul {
+        Haul::Pid(pid) => crate::kinds::pid::identity(pid),
+        other => format!("{} {other:?}", other.kind()),
+    }
+}

@@ -11,11 +11,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 /// More tasks than this in one tree are taken for a mistake.
-pub const TASKS_MAX: usize = 100_000;
+pub(crate) const TASKS_MAX: usize = 100_000;
 
 /// A task of this boot: a process, or CRIU, or the hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Task {
+pub(crate) struct Task {
     /// Its pid as phaul sees it.
     pub pid: i32,
     /// When it started, in clock ticks after boot.
@@ -24,7 +24,7 @@ pub struct Task {
 
 /// One look at `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// `R`, `S`, `t` (stopped by its tracer), `T` (stopped), `Z` and so on.
     pub state: char,
     /// Its parent.
@@ -44,7 +44,7 @@ const KERNEL_THREAD: u64 = 0x0020_0000;
 
 /// One look at the lines of `/proc/PID/status` that matter to a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// Who traces it; 0 for nobody.
     pub tracer: i32,
     /// Bits of the signals that wait for the thread or its process.
@@ -53,12 +53,12 @@ pub struct Pending {
 
 impl Stat {
     /// Whether it has come to its end, reaped or not.
-    pub fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
     /// Whether it is one of the kernel's own.
-    pub fn is_kernel_thread(&self) -> bool {
+    pub(crate) fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }
 
@@ -79,7 +79,7 @@ impl Stat {
 
 impl Pending {
     /// Whether this signal waits.
-    pub fn has(&self, signal: Signal) -> bool {
+    pub(crate) fn has(&self, signal: Signal) -> bool {
         let bit = u32::try_from(signal.as_raw() - 1).unwrap_or(63);
         self.signals & 1u64.checked_shl(bit).unwrap_or(0) != 0
     }
@@ -104,17 +104,17 @@ impl Pending {
 }
 
 /// The state of the task with this pid, if there is one.
-pub fn stat(pid: i32) -> Option<Stat> {
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
     Stat::parse(&read_lossy(&format!("/proc/{pid}/stat"))?)
 }
 
 /// The tracer and the waiting signals of the task with this pid, if there is one.
-pub fn pending(pid: i32) -> Option<Pending> {
+pub(crate) fn pending(pid: i32) -> Option<Pending> {
     read_lossy(&format!("/proc/{pid}/status")).map(|text| Pending::parse(&text))
 }
 
 /// A task's own choice of name, for messages.
-pub fn command(pid: i32) -> String {
+pub(crate) fn command(pid: i32) -> String {
     read_lossy(&format!("/proc/{pid}/comm"))
         .map_or_else(|| "?".to_owned(), |name| name.trim_end().to_owned())
 }
@@ -126,14 +126,14 @@ fn read_lossy(path: &str) -> Option<String> {
 }
 
 /// The id of this boot of the host.
-pub fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     read_lossy("/proc/sys/kernel/random/boot_id")
         .map_or_else(String::new, |id| id.trim().to_owned())
 }
 
 impl Task {
     /// The task that has this pid now; none if there is none, or it has ended.
-    pub fn find(pid: i32) -> Option<Self> {
+    pub(crate) fn find(pid: i32) -> Option<Self> {
         let stat = stat(pid).filter(|stat| !stat.ended())?;
         Some(Self {
             pid,
@@ -142,29 +142,29 @@ impl Task {
     }
 
     /// Its state, while it exists (also as a zombie).
-    pub fn stat(&self) -> Option<Stat> {
+    pub(crate) fn stat(&self) -> Option<Stat> {
         stat(self.pid).filter(|stat| stat.start_ticks == self.start_ticks)
     }
 
     /// Whether it exists and has not ended.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.stat().is_some_and(|stat| !stat.ended())
     }
 
     /// Whether it exists and could still run: it has not ended and no SIGKILL waits for it.
     /// Once SIGKILL waits, the kernel never lets it run user code again.
-    pub fn can_run(&self) -> bool {
+    pub(crate) fn can_run(&self) -> bool {
         self.is_alive() && !pending(self.pid).is_some_and(|pending| pending.has(Signal::KILL))
     }
 
     /// Its tracer and waiting signals, while it exists.
-    pub fn pending(&self) -> Option<Pending> {
+    pub(crate) fn pending(&self) -> Option<Pending> {
         let found = pending(self.pid)?;
         self.stat().map(|_| found)
     }
 
     /// A descriptor that means this task and no later one with its pid.
-    pub fn pidfd(&self) -> Option<OwnedFd> {
+    pub(crate) fn pidfd(&self) -> Option<OwnedFd> {
         let pid = Pid::from_raw(self.pid)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
         // Looked at after opening: whoever has the pid now is whom the descriptor means.
@@ -172,19 +172,19 @@ impl Task {
     }
 
     /// Sends it a signal; false if it is not there any more.
-    pub fn signal(&self, signal: Signal) -> bool {
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
         self.pidfd()
             .is_some_and(|pidfd| pidfd_send_signal(&pidfd, signal).is_ok())
     }
 
     /// Its threads, itself among them.
-    pub fn threads(&self) -> Vec<i32> {
+    pub(crate) fn threads(&self) -> Vec<i32> {
         threads(self.pid)
     }
 }
 
 /// The thread ids of a process, in ascending order.
-pub fn threads(pid: i32) -> Vec<i32> {
+pub(crate) fn threads(pid: i32) -> Vec<i32> {
     numbers_in(&format!("/proc/{pid}/task"))
 }
 
@@ -201,7 +201,7 @@ fn numbers_in(directory: &str) -> Vec<i32> {
 
 /// The pids of a process and all its descendants, parents before children. Only while the
 /// tree stands still is this the whole tree.
-pub fn tree(root: i32) -> io::Result<Vec<i32>> {
+pub(crate) fn tree(root: i32) -> io::Result<Vec<i32>> {
     let mut found = vec![root];
     let mut next = 0;
     while let Some(&pid) = found.get(next) {
@@ -213,7 +213,11 @@ pub fn tree(root: i32) -> io::Result<Vec<i32>> {
                 Err(error) if is_gone(&error) => continue,
                 Err(error) => return Err(error),
             };
-            found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+            found.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse::<i32>().ok()),
+            );
         }
         if found.len() > TASKS_MAX {
             return Err(io::Error::other(format!("more than {TASKS_MAX} processes")));
@@ -223,13 +227,13 @@ pub fn tree(root: i32) -> io::Result<Vec<i32>> {
 }
 
 /// Whether a look into `/proc` failed because the task has gone.
-pub fn is_gone(error: &io::Error) -> bool {
+pub(crate) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32)
 }
 
 /// Whether a process is this one or one of its ancestors.
-pub fn is_self_or_ancestor(pid: i32) -> bool {
+pub(crate) fn is_self_or_ancestor(pid: i32) -> bool {
     let mut current = i32::try_from(std::process::id()).unwrap_or(0);
     while current > 0 {
         if current == pid {
@@ -264,7 +268,8 @@ mod tests {
 
     #[test]
     fn waiting_signals_of_thread_and_process_count() {
-        let text = "Name:\tx\nTracerPid:\t12\nSigPnd:\t0000000000000100\nShdPnd:\t0000000000040000\n";
+        let text =
+            "Name:\tx\nTracerPid:\t12\nSigPnd:\t0000000000000100\nShdPnd:\t0000000000040000\n";
         let pending = Pending::parse(text);
         assert_eq!(pending.tracer, 12);
         assert!(pending.has(Signal::KILL) && pending.has(Signal::STOP));

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod keys;
 mod load;
 mod overrides;
+pub mod render;
 pub mod settings;
 pub mod source;
 mod yaml;

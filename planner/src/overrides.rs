@@ -109,15 +109,15 @@ impl Set {
 
     fn no_way(&self, name: &Range<usize>, report: &mut Report) {
         let before = self.source.text().get(..name.start).unwrap_or_default();
-        let message = match before.trim_end_matches('.') {
+        let before = before.trim_end_matches('.');
+        let message = match before {
             "" => "the plan is not a mapping, so no key can be set in it".to_owned(),
             before => format!("the plan's {} has no keys to set", shown(before)),
         };
+        let whole = format!("set it as a whole: `--set {before}=VALUE`");
         let found = Diagnostic::at(&BAD_OVERRIDE, &self.place(name), message)
             .label("no such key")
-            .help(Some(
-                "set the whole of a list: `--set 'files=[]'`".to_owned(),
-            ));
+            .help(Some(whole).filter(|_| !before.is_empty()));
         report.push(found);
     }
 

@@ -27,7 +27,9 @@ pub enum Shape {
     Word(String),
     /// A list or a mapping with nothing in it.
     Empty,
-    /// Anything else.
+    /// A list or a mapping with something in it.
+    Filled,
+    /// A number, a flag, or nothing.
     Other,
 }
 

@@ -27,6 +27,9 @@ impl Play<'_> {
         }
         self.crash_or_start(world, Side::Source, &mut moves);
         self.crash_or_start(world, Side::Target, &mut moves);
+        for (_, next) in &mut moves {
+            next.forget(self.source);
+        }
         moves.retain(|(_, next)| next != world);
         moves
     }

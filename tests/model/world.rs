@@ -120,6 +120,25 @@ impl World {
         }
     }
 
+    /// Forgets what can never matter again, so that states that behave alike are one: messages
+    /// of attempts that their hearer is past, answers to a source that is over, and by how much
+    /// a counter is past its bound.
+    pub(crate) fn forget(&mut self, source: &Graph) {
+        let over = self.source.journal.as_ref().is_some_and(|m| m.has_ended(source));
+        let attempt_of = |process: &Process| process.journal.as_ref().map_or(0, |m| m.attempt);
+        let (source_at, target_at) = (attempt_of(&self.source), attempt_of(&self.target));
+        self.network.retain(|said| match said {
+            Said::Ask(_, attempt) => *attempt >= target_at,
+            Said::Answer(_, attempt) => !over && *attempt >= source_at,
+        });
+        for process in [&mut self.source, &mut self.target] {
+            for machine in [&mut process.live, &mut process.journal].into_iter().flatten() {
+                machine.losses = machine.losses.min(2);
+                machine.tries = machine.tries.min(2);
+            }
+        }
+    }
+
     /// Whether the target's agent runs: it has no run yet, or one in memory.
     pub(crate) fn agent_lives(&self) -> bool {
         self.target.journal.is_none() || self.target.live.is_some()

@@ -105,3 +105,11 @@ pub(crate) fn closed_by_peer(reason: &str) -> Failure {
 
 /// The reason for the peer when the user let go of a link without closing it.
 pub(crate) const DROPPED: &str = "it is no longer needed";
+
+/// The failure for bulk data from the listener.
+pub(crate) fn one_way() -> Failure {
+    Failure::new(
+        "bulk-one-way",
+        "bulk data goes from the side that dialled to the side that was called",
+    )
+}

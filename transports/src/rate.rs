@@ -75,7 +75,8 @@ impl Bucket {
     }
 
     fn bits_per_second(&self) -> Option<u128> {
-        self.rate.map(|rate| u128::from(rate.bits_per_second.max(1)))
+        self.rate
+            .map(|rate| u128::from(rate.bits_per_second.max(1)))
     }
 
     fn set(&mut self, rate: Option<Rate>, now: Instant) {

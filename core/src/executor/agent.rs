@@ -17,7 +17,6 @@ use crate::protocol::{Answer, Ask, Body, Manifest, Message, Open};
 use crate::report::Event;
 use crate::run::RunId;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -42,8 +41,6 @@ pub trait Host: Send + Sync {
     fn disk(&self, run: &RunId) -> Arc<dyn Disk>;
     /// Undoes resources.
     fn undo(&self) -> Arc<dyn Undo>;
-    /// The directory of a run.
-    fn dir(&self, run: &RunId) -> PathBuf;
 }
 
 /// The agent.

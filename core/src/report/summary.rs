@@ -138,6 +138,11 @@ impl Summary {
         self.states.iter().rev().find(mine).map(|trail| trail.state)
     }
 
+    /// The plan's name.
+    pub fn plan(&self) -> &str {
+        &self.plan
+    }
+
     /// The states passed so far, as they were recorded.
     pub fn states(&self) -> &[Trail] {
         &self.states

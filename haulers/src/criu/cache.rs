@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const CACHE: [&str; 2] = ["/run/criu.kdat", "/run/criu.kdat.tmp"];
 
 /// Records CRIU's cache as made by this run, if it is not there yet.
-pub fn account(ledger: &mut dyn Ledger) -> Result<(), Failure> {
+pub(crate) fn account(ledger: &mut dyn Ledger) -> Result<(), Failure> {
     for path in CACHE.map(PathBuf::from) {
         let resource = Resource::File { path };
         let Resource::File { path } = &resource else {
@@ -28,13 +28,13 @@ pub fn account(ledger: &mut dyn Ledger) -> Result<(), Failure> {
 /// Takes CRIU's cache away at the end of a look that must leave nothing behind, unless it was
 /// there when the look began.
 #[derive(Debug)]
-pub struct Untouched {
+pub(crate) struct Untouched {
     missing: Vec<&'static Path>,
 }
 
 impl Untouched {
     /// Remembers what is there.
-    pub fn remember() -> Self {
+    pub(crate) fn remember() -> Self {
         let paths = CACHE.into_iter().map(Path::new);
         Self {
             missing: paths.filter(|path| !path.exists()).collect(),

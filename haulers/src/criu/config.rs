@@ -52,14 +52,17 @@ fn option_of(line: &str) -> Option<&str> {
 }
 
 /// Why the plan's own lines for CRIU cannot be used, if they cannot.
-pub fn refused_option(plan: &Plan) -> Option<Failure> {
+pub(crate) fn refused_option(plan: &Plan) -> Option<Failure> {
     let refuse = |line: &str, why: &str| {
         Failure::new("criu-option", format!("`criu.options` has `{line}`: {why}"))
             .hint("take the line out of the plan")
     };
     plan.criu.options.iter().find_map(|line| {
         if line.contains(['\n', '\0']) {
-            return Some(refuse(&line.escape_debug().to_string(), "one option a line"));
+            return Some(refuse(
+                &line.escape_debug().to_string(),
+                "one option a line",
+            ));
         }
         let option = option_of(line)?;
         RESERVED
@@ -72,7 +75,7 @@ pub fn refused_option(plan: &Plan) -> Option<Failure> {
 ///
 /// The configuration wins over the request, so the plan's lines do. The script's path in it
 /// is relative: CRIU works in the directory of the attempt.
-pub fn write(directory: &Path, exe: &Path, plan: &Plan) -> Result<(), Failure> {
+pub(crate) fn write(directory: &Path, exe: &Path, plan: &Plan) -> Result<(), Failure> {
     if let Some(refused) = refused_option(plan) {
         return Err(refused);
     }
@@ -123,9 +126,9 @@ fn quoted(path: &Path) -> io::Result<String> {
 }
 
 /// The name of CRIU's log in the directory of an attempt.
-pub const DUMP_LOG: &str = "dump.log";
+pub(crate) const DUMP_LOG: &str = "dump.log";
 /// The same for a restore.
-pub const RESTORE_LOG: &str = "restore.log";
+pub(crate) const RESTORE_LOG: &str = "restore.log";
 
 fn options(plan: &Plan, images: i32, work: i32, log: &str) -> Options {
     let cgroups = match plan.criu.cgroups {
@@ -165,7 +168,7 @@ fn options(plan: &Plan, images: i32, work: i32, log: &str) -> Options {
 /// or CRIU can ever kill a workload by mistake. What CRIU drained from terminals goes back
 /// into them when the dump is given up. And CRIU takes away the links that it made for files
 /// without a name. With live connections its cleaning up would end them, so there it may not.
-pub fn dump(plan: &Plan, pid: i32, images: i32, work: i32) -> Options {
+pub(crate) fn dump(plan: &Plan, pid: i32, images: i32, work: i32) -> Options {
     Options {
         pid: Some(pid),
         leave_running: Some(plan.network.tcp != Tcp::Keep),
@@ -174,7 +177,7 @@ pub fn dump(plan: &Plan, pid: i32, images: i32, work: i32) -> Options {
 }
 
 /// The options of a restore.
-pub fn restore(plan: &Plan, images: i32, work: i32) -> Options {
+pub(crate) fn restore(plan: &Plan, images: i32, work: i32) -> Options {
     options(plan, images, work, RESTORE_LOG)
 }
 
@@ -202,7 +205,12 @@ mod tests {
     #[test]
     fn options_that_would_break_the_hold_are_refused() {
         let mut plan = plan();
-        for line in ["leave-running", " action-script /x", "images-dir=/x", "--port 1"] {
+        for line in [
+            "leave-running",
+            " action-script /x",
+            "images-dir=/x",
+            "--port 1",
+        ] {
             plan.criu.options = vec![line.to_owned()];
             let failure = refused_option(&plan).expect(line);
             assert_eq!(failure.code, "criu-option");

@@ -18,13 +18,13 @@ const HELLO: Duration = Duration::from_secs(5);
 
 /// The socket on which the hold calls.
 #[derive(Debug)]
-pub struct Desk {
+pub(crate) struct Desk {
     listener: UnixListener,
 }
 
 /// The line to a hold that waits for a verdict.
 #[derive(Debug)]
-pub struct Line {
+pub(crate) struct Line {
     stream: UnixStream,
     buffer: Vec<u8>,
     /// The hold itself.
@@ -37,11 +37,14 @@ pub struct Line {
 
 impl Desk {
     /// Opens the socket in the directory of an attempt.
-    pub fn open(directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| {
             Failure::new(
                 "hold-socket",
-                format!("cannot open the hold's socket in {}: {error}", directory.display()),
+                format!(
+                    "cannot open the hold's socket in {}: {error}",
+                    directory.display()
+                ),
             )
         };
         match fs::remove_file(directory.join(SOCKET)) {
@@ -58,9 +61,13 @@ impl Desk {
 
     /// Waits until the hold that this CRIU started calls. Whoever else calls is turned away,
     /// which makes a hold decide for the harmless way.
-    pub async fn call(&self, criu: Task) -> Result<Line, Failure> {
+    pub(crate) async fn call(&self, criu: Task) -> Result<Line, Failure> {
         loop {
-            let (stream, _) = self.listener.accept().await.map_err(|error| broken(&error))?;
+            let (stream, _) = self
+                .listener
+                .accept()
+                .await
+                .map_err(|error| broken(&error))?;
             match timeout(HELLO, Line::greet(stream, criu)).await {
                 Ok(Some(line)) => return Ok(line),
                 Ok(None) => tracing::warn!("a caller on the hold's socket was turned away"),
@@ -71,7 +78,10 @@ impl Desk {
 }
 
 fn broken(error: &io::Error) -> Failure {
-    Failure::lost("hold-broken", format!("the line to the hold broke: {error}"))
+    Failure::lost(
+        "hold-broken",
+        format!("the line to the hold broke: {error}"),
+    )
 }
 
 impl Line {
@@ -99,7 +109,7 @@ impl Line {
     }
 
     /// The next thing that the hold says. Nothing is lost if the future is dropped.
-    pub async fn hear(&mut self) -> Result<Say, Failure> {
+    pub(crate) async fn hear(&mut self) -> Result<Say, Failure> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let said = serde_json::from_slice(&self.buffer[..end])
@@ -128,7 +138,7 @@ impl Line {
     }
 
     /// Tells the hold which tasks it holds, so that it can act on them alone.
-    pub async fn entrust(&mut self, tasks: &[Held]) -> Result<(), Failure> {
+    pub(crate) async fn entrust(&mut self, tasks: &[Held]) -> Result<(), Failure> {
         let tasks = tasks.to_vec();
         self.order(&Order::Tasks { tasks }).await?;
         match self.hear().await? {
@@ -141,7 +151,7 @@ impl Line {
     }
 
     /// Fails if the hold or CRIU is known to have ended; does not wait.
-    pub async fn unbroken(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn unbroken(&mut self) -> Result<(), Failure> {
         // The hold speaks up unasked only when CRIU has ended, and closes only at its end.
         match timeout(Duration::ZERO, self.hear()).await {
             Err(_) => Ok(()),
@@ -153,7 +163,7 @@ impl Line {
 
     /// Gives the verdict and waits until the hold has decided and done so: what it says was
     /// decided stands, and may be another verdict than the one given.
-    pub async fn verdict(&mut self, verdict: Verdict) -> Result<Verdict, Failure> {
+    pub(crate) async fn verdict(&mut self, verdict: Verdict) -> Result<Verdict, Failure> {
         self.order(&Order::Verdict { verdict }).await?;
         loop {
             match self.hear().await? {
@@ -165,7 +175,7 @@ impl Line {
 }
 
 /// CRIU was ended from outside while it held the tasks.
-pub fn criu_lost() -> Failure {
+pub(crate) fn criu_lost() -> Failure {
     Failure::lost("criu-lost", "CRIU ended while it held the workload")
         .hint("see whether something kills it, such as the kernel when memory runs out")
 }

@@ -21,17 +21,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The socket's name in the directory of the attempt.
-pub const SOCKET: &str = "hold.sock";
+pub(crate) const SOCKET: &str = "hold.sock";
 /// Made (by the action script) when every task is ready to run and only CRIU's detaching is left.
-pub const RESUMING: &str = "resuming";
+pub(crate) const RESUMING: &str = "resuming";
 /// Made (by the action script) when every task runs.
-pub const RESUMED: &str = "resumed";
+pub(crate) const RESUMED: &str = "resumed";
 /// The longest line that either side accepts, in bytes.
-pub const LINE_MAX: usize = 16 << 20;
+pub(crate) const LINE_MAX: usize = 16 << 20;
 
 /// A task that is held at the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub(crate) struct Held {
     /// Who.
     #[serde(flatten)]
     pub task: Task,
@@ -42,7 +42,7 @@ pub struct Held {
 /// What the hold says; one JSON object a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-pub enum Say {
+pub(crate) enum Say {
     /// CRIU has come to a stage at which it waits for a verdict.
     Held {
         /// CRIU's name of the stage.
@@ -66,7 +66,7 @@ pub enum Say {
 /// What the executor says to the hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-pub enum Order {
+pub(crate) enum Order {
     /// These are the tasks, the root first.
     Tasks {
         /// The tasks.
@@ -80,14 +80,14 @@ pub enum Order {
 }
 
 /// Sends the signal that makes held tasks run on, to those that were not stopped before.
-pub fn thaw_all(tasks: &[Held]) {
+pub(crate) fn thaw_all(tasks: &[Held]) {
     for held in tasks.iter().filter(|held| !held.was_stopped) {
         held.task.signal(Signal::CONT);
     }
 }
 
 /// Kills the tasks, the root first: it is the witness by which a recovery tells what happened.
-pub fn kill_all(tasks: &[Held]) {
+pub(crate) fn kill_all(tasks: &[Held]) {
     for held in tasks {
         held.task.signal(Signal::KILL);
     }
@@ -207,7 +207,7 @@ fn connect(directory: &Path) -> io::Result<UnixStream> {
 }
 
 /// A short path to the socket in an open directory, valid in this process.
-pub fn short_path(directory: &File) -> PathBuf {
+pub(crate) fn short_path(directory: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd()))
 }
 

@@ -55,17 +55,22 @@ fn tail(path: &Path, most: u64) -> io::Result<String> {
 }
 
 /// The end of a log for a run's record, under its name; none if there is no such log.
-pub fn excerpt(path: &Path) -> Option<(String, String)> {
+pub(crate) fn excerpt(path: &Path) -> Option<(String, String)> {
     let name = path.file_name()?.to_str()?.to_owned();
     let text = tail(path, KEPT).ok().filter(|text| !text.is_empty())?;
     Some((name, text))
 }
 
 /// A failure of CRIU's work, explained by its log: `did` completes "CRIU could not …".
-pub fn failure(code: &str, did: &str, log: &Path, answer: &str) -> Failure {
+pub(crate) fn failure(code: &str, did: &str, log: &Path, answer: &str) -> Failure {
     let mut lines = tail(log, SEARCHED).map_or_else(|_| Vec::new(), |text| errors(&text));
     if lines.is_empty() {
-        lines.extend(answer.lines().take(LINES_MAX).map(|line| shortened(line).to_owned()));
+        lines.extend(
+            answer
+                .lines()
+                .take(LINES_MAX)
+                .map(|line| shortened(line).to_owned()),
+        );
     }
     let failure = Failure {
         code: code.to_owned(),
@@ -96,7 +101,9 @@ mod tests {
     fn the_last_errors_go_along_and_noise_does_not() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("dump.log");
-        let mut text = "(00.000) rlimit: Error (criu/x.c:1): rlimit: RLIMIT_NOFILE: Operation not permitted\n".to_owned();
+        let mut text =
+            "(00.000) rlimit: Error (criu/x.c:1): rlimit: RLIMIT_NOFILE: Operation not permitted\n"
+                .to_owned();
         for number in 0..40 {
             text += &format!("(00.1) fine\n(00.2) Error (criu/y.c:{number}): no {number}\n");
         }

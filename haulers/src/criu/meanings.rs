@@ -1,7 +1,7 @@
 //! What the commonest complaints of CRIU mean.
 
 /// What a line of CRIU's log means: it holds all of `words`.
-pub struct Meaning {
+pub(crate) struct Meaning {
     words: &'static [&'static str],
     /// Why it failed.
     pub cause: &'static str,
@@ -169,7 +169,7 @@ const MEANINGS: &[Meaning] = &[
 ];
 
 /// What the lines of a log mean, where that is known: cause and hint.
-pub fn meaning(lines: &[String]) -> Option<&'static Meaning> {
+pub(crate) fn meaning(lines: &[String]) -> Option<&'static Meaning> {
     MEANINGS.iter().find(|meaning| {
         lines
             .iter()

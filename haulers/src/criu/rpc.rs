@@ -51,14 +51,14 @@ impl fmt::Display for CriuVersion {
 
 /// A CRIU that works for us.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     child: Child,
     line: UnixStream,
     task: Task,
 }
 
 /// CRIU's executable.
-pub fn find() -> Result<PathBuf, Failure> {
+pub(crate) fn find() -> Result<PathBuf, Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(SUPERUSER_PATH.iter().map(PathBuf::from))
@@ -73,7 +73,7 @@ pub fn find() -> Result<PathBuf, Failure> {
 impl Worker {
     /// Starts CRIU in a directory, with its standard output and error in the file `criu.out`
     /// there. It waits for a request and ends by itself if none comes.
-    pub fn spawn(directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn spawn(directory: &Path) -> Result<Self, Failure> {
         let output = File::create(directory.join("criu.out")).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         Self::start(directory, output.into(), errors.into())
@@ -110,12 +110,12 @@ impl Worker {
     }
 
     /// CRIU's process.
-    pub fn task(&self) -> Task {
+    pub(crate) fn task(&self) -> Task {
         self.task
     }
 
     /// Asks for something to be done; [`Worker::answer`] says when it is.
-    pub async fn request(
+    pub(crate) async fn request(
         &mut self,
         kind: RequestType,
         options: Option<Options>,
@@ -132,7 +132,7 @@ impl Worker {
     }
 
     /// CRIU's answer to the request of this kind. Dropping the future loses nothing.
-    pub async fn answer(&mut self, kind: RequestType) -> Result<Answer, Failure> {
+    pub(crate) async fn answer(&mut self, kind: RequestType) -> Result<Answer, Failure> {
         let mut packet = vec![0; ANSWER_MAX];
         let count = self.line.read(&mut packet).await.map_err(failed)?;
         if count == 0 {
@@ -143,24 +143,24 @@ impl Worker {
     }
 
     /// Whether CRIU still runs; does not wait.
-    pub fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits until CRIU has ended by itself. True if it did within this time.
-    pub async fn ended(&mut self, within: Duration) -> bool {
+    pub(crate) async fn ended(&mut self, within: Duration) -> bool {
         timeout(within, self.child.wait()).await.is_ok()
     }
 
     /// Kills CRIU and waits for its end.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         if let Err(error) = self.child.kill().await {
             tracing::warn!(%error, "CRIU could not be killed");
         }
     }
 
     /// Makes a dump that is under way fail in good order: see [`stop_writing`].
-    pub fn stop_writing(&self) {
+    pub(crate) fn stop_writing(&self) {
         stop_writing(self.task);
     }
 }
@@ -171,7 +171,7 @@ impl Worker {
 /// that are not its own. A CRIU that cannot write takes its parasite out and lets the tasks
 /// run on. With SIGXFSZ ignored, as [`Worker`] starts it, a file size limit of zero does
 /// nothing else than to make its next write fail.
-pub fn stop_writing(criu: Task) {
+pub(crate) fn stop_writing(criu: Task) {
     let Some(_same) = criu.pidfd() else { return };
     let limit = Rlimit {
         current: Some(0),
@@ -184,7 +184,7 @@ pub fn stop_writing(criu: Task) {
 
 /// Ends a CRIU of an earlier life of this process: waits for its own end for `within`, then
 /// kills it. False if it is still there after that.
-pub async fn end(criu: Task, within: Duration) -> bool {
+pub(crate) async fn end(criu: Task, within: Duration) -> bool {
     if gone(criu, within).await {
         return true;
     }
@@ -193,7 +193,7 @@ pub async fn end(criu: Task, within: Duration) -> bool {
 }
 
 /// Waits until a task has ended. False if it has not within this time.
-pub async fn gone(task: Task, within: Duration) -> bool {
+pub(crate) async fn gone(task: Task, within: Duration) -> bool {
     let look = async {
         while task.is_alive() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -244,7 +244,10 @@ pub async fn version() -> Result<CriuVersion, Failure> {
             minor,
             sublevel: version.sublevel.unwrap_or(0),
         }),
-        _ => Err(Failure::new("criu-garbled", "CRIU does not say which version it is")),
+        _ => Err(Failure::new(
+            "criu-garbled",
+            "CRIU does not say which version it is",
+        )),
     }
 }
 
@@ -256,7 +259,11 @@ pub async fn check() -> Result<(), Failure> {
         return Ok(());
     }
     let why = answer.cr_errmsg().trim().to_owned();
-    let why = if why.is_empty() { "it does not say why" } else { &why };
+    let why = if why.is_empty() {
+        "it does not say why"
+    } else {
+        &why
+    };
     Err(Failure::new(
         "criu-unusable",
         format!("CRIU finds that it cannot work on this kernel: {why}"),

@@ -18,7 +18,7 @@ const NAME: &str = "verdict";
 /// What becomes of held tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// At the source: they run on.
     Thaw,
     /// At the source: they die, the commit stands.
@@ -34,7 +34,7 @@ impl Verdict {
     const ALL: [Self; 4] = [Self::Thaw, Self::Kill, Self::Release, Self::Discard];
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Thaw => "thaw",
             Self::Kill => "kill",
@@ -49,7 +49,7 @@ impl Verdict {
 }
 
 /// Decides, or finds out what was decided before: what is returned stands for good.
-pub fn decide(directory: &Path, wanted: Verdict) -> io::Result<Verdict> {
+pub(crate) fn decide(directory: &Path, wanted: Verdict) -> io::Result<Verdict> {
     match symlink(wanted.word(), directory.join(NAME)) {
         Ok(()) => Ok(wanted),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -60,11 +60,14 @@ pub fn decide(directory: &Path, wanted: Verdict) -> io::Result<Verdict> {
 }
 
 /// What was decided, if anything was.
-pub fn decided(directory: &Path) -> io::Result<Option<Verdict>> {
+pub(crate) fn decided(directory: &Path) -> io::Result<Option<Verdict>> {
     match fs::read_link(directory.join(NAME)) {
         Ok(word) => match word.to_str().and_then(Verdict::of) {
             Some(verdict) => Ok(Some(verdict)),
-            None => Err(io::Error::other(format!("`{}` is no verdict", word.display()))),
+            None => Err(io::Error::other(format!(
+                "`{}` is no verdict",
+                word.display()
+            ))),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

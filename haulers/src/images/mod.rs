@@ -21,13 +21,13 @@ const CORE: u32 = 0x5505_3847;
 /// No entry of the images read here is nearly as long, in bytes.
 const ENTRY_MAX: u32 = 4 << 20;
 /// Size of a page in bytes, in CRIU's images and in phaul's figures.
-pub const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 /// CRIU's word for a task that was stopped when it was dumped.
 const TASK_STOPPED: u32 = 3;
 
 /// A process in the images.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
+pub(crate) struct Process {
     /// Its pid where the images were made.
     pub pid: i32,
     /// Its thread ids.
@@ -81,13 +81,15 @@ fn number(value: Option<u32>) -> Option<i32> {
 }
 
 /// The processes of a set of images, the root first.
-pub fn processes(images: &Path) -> Result<Vec<Process>, Failure> {
+pub(crate) fn processes(images: &Path) -> Result<Vec<Process>, Failure> {
     let path = images.join("pstree.img");
     let mut found = Vec::new();
     for entry in entries(&path, PSTREE, crate::tasks::TASKS_MAX)? {
         let entry = PstreeEntry::decode(&*entry).map_err(|error| broken(&path, error))?;
         let threads = entry.threads.iter();
-        let process = number(entry.pid).zip(number(entry.pgid)).zip(number(entry.sid));
+        let process = number(entry.pid)
+            .zip(number(entry.pgid))
+            .zip(number(entry.sid));
         let ((pid, group), session) =
             process.ok_or_else(|| broken(&path, "an entry lacks a number"))?;
         found.push(Process {
@@ -104,7 +106,7 @@ pub fn processes(images: &Path) -> Result<Vec<Process>, Failure> {
 }
 
 /// The pids of the processes that were stopped by themselves when they were dumped.
-pub fn stopped(images: &Path, processes: &[Process]) -> Result<BTreeSet<i32>, Failure> {
+pub(crate) fn stopped(images: &Path, processes: &[Process]) -> Result<BTreeSet<i32>, Failure> {
     let mut found = BTreeSet::new();
     for process in processes {
         let path = images.join(format!("core-{}.img", process.pid));
@@ -120,7 +122,7 @@ pub fn stopped(images: &Path, processes: &[Process]) -> Result<BTreeSet<i32>, Fa
 }
 
 /// The files of a set of images, by name, and the pages in them.
-pub fn list(images: &Path) -> Result<(Vec<ImageFile>, u64), Failure> {
+pub(crate) fn list(images: &Path) -> Result<(Vec<ImageFile>, u64), Failure> {
     let failed = |error: io::Error| broken(images, error);
     let mut files = Vec::new();
     let mut page_bytes = 0;

@@ -1,3 +1,3 @@
 //! One module a kind of workload.
 
-pub mod pid;
+pub(crate) mod pid;

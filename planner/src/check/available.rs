@@ -1,7 +1,7 @@
 //! What this version of phaul cannot do yet: the whole of it, in one table.
 
 use crate::diagnostic::{Diagnostic, rule, shown};
-use crate::keys::Reader;
+use crate::keys::{self, Reader};
 use crate::settings::{Setting, Shape};
 
 rule! {
@@ -17,7 +17,7 @@ struct Limit {
     path: &'static str,
     /// The values that are possible; without any, the key cannot be set, but may be empty.
     possible: &'static [&'static str],
-    /// What to do instead.
+    /// What to do instead, where the possible values do not say it.
     instead: &'static str,
 }
 
@@ -68,7 +68,11 @@ const LIMITS: &[Limit] = &[
     only("memory.tracker", &["auto"]),
     only("memory.restore", &["auto", "full"]),
     only("memory.converge.otherwise", &["freeze", "fail"]),
-    only("files[]", &["none"]),
+    Limit {
+        path: "files[]",
+        possible: &["none"],
+        instead: "leave it out: files must be at the same paths on both hosts",
+    },
     only("network.tcp", &["refuse"]),
     never(
         "network.addresses",
@@ -105,14 +109,25 @@ impl Limit {
         }
     }
 
-    fn refuse(&self, path: &str, setting: &Setting) -> Option<Diagnostic> {
-        let fits = match &setting.shape {
-            Shape::Word(word) => self.possible.contains(&word.as_str()),
-            // An empty hauler or item is still one; an empty list or mapping asks for nothing.
-            Shape::Empty => !path.starts_with("haul.") && !self.path.ends_with("[]"),
+    /// Whether it is asked for what cannot be done. What is no value of the key at all is
+    /// reported elsewhere.
+    fn refuses(&self, path: &str, shape: &Shape) -> bool {
+        let item = self.path.ends_with("[]");
+        match shape {
+            Shape::Word(word) => {
+                let words = keys::find(path).map_or(&[][..], |key| key.kind.words());
+                let known = words.is_empty() || words.iter().any(|known| known.name == word);
+                known && !self.possible.contains(&word.as_str())
+            }
+            Shape::Filled => self.possible.is_empty() || item,
+            // An empty hauler or item is still one; another empty mapping asks for nothing.
+            Shape::Empty => path.starts_with("haul.") || item,
             Shape::Other => false,
-        };
-        if fits {
+        }
+    }
+
+    fn refuse(&self, path: &str, setting: &Setting) -> Option<Diagnostic> {
+        if !self.refuses(path, &setting.shape) {
             return None;
         }
         let what = match &setting.shape {
@@ -125,9 +140,9 @@ impl Limit {
             .iter()
             .map(|word| format!("`{word}`"))
             .collect();
-        let help = match words.as_slice() {
-            [] => self.instead.to_owned(),
-            words => format!("possible now: {}", words.join(", ")),
+        let help = match self.instead {
+            "" => format!("possible now: {}", words.join(", ")),
+            instead => instead.to_owned(),
         };
         let place = match setting.shape {
             Shape::Word(_) => setting.spot(),

@@ -1,10 +1,8 @@
 //! Every command has a program.
 
 use crate::diagnostic::{Diagnostic, rule, shown};
-use crate::keys::{Draft, Reader};
-use phaul_core::graph::{Side, StateName};
-use phaul_core::plan::{StateHooks, Verify};
-use std::collections::BTreeMap;
+use crate::keys::Reader;
+use crate::settings::{Setting, Shape};
 
 rule! {
     EMPTY_ARGV = "empty-argv", Error;
@@ -13,45 +11,53 @@ rule! {
     example "hooks: { source: { freeze: { before: [[]] } } }";
 }
 
-pub(super) fn check(draft: &Draft, reader: &mut Reader) {
-    let mut without_program = Vec::new();
-    if let Some(hooks) = &draft.hooks {
-        in_hooks(Side::Source, &hooks.source, &mut without_program);
-        in_hooks(Side::Target, &hooks.target, &mut without_program);
-    }
-    for (number, verify) in draft.verify.iter().flatten().enumerate() {
-        if let Verify::Exec { argv, .. } = verify
-            && !has_program(argv)
-        {
-            without_program.push(format!("verify[{number}].exec.argv"));
+pub(super) fn check(reader: &mut Reader) {
+    let without = |(path, setting): &(&str, &Setting)| match &setting.shape {
+        Shape::Empty => is_command(path),
+        Shape::Word(program) => {
+            program.is_empty() && path.strip_suffix("[0]").is_some_and(is_command)
         }
-    }
-    for path in without_program {
-        let Some(setting) = reader.settings.get(&path) else {
-            continue;
-        };
-        let message = format!("{} has no program", shown(&path));
-        let found = Diagnostic::at(&EMPTY_ARGV, setting.spot(), message)
-            .label("nothing to run")
-            .help(Some("name a program, or remove the command".to_owned()));
+        _ => false,
+    };
+    let commands = reader.settings.iter().filter(without);
+    let found: Vec<Diagnostic> = commands
+        .map(|(path, setting)| {
+            let message = format!("{} has no program", shown(path));
+            Diagnostic::at(&EMPTY_ARGV, setting.spot(), message)
+                .label("nothing to run")
+                .help(Some("name a program, or remove the command".to_owned()))
+        })
+        .collect();
+    for found in found {
         reader.report.push(found);
     }
 }
 
-fn in_hooks(side: Side, hooks: &BTreeMap<StateName, StateHooks>, found: &mut Vec<String>) {
-    for (state, hooks) in hooks {
-        for (when, commands) in [("before", &hooks.before), ("after", &hooks.after)] {
-            let without = commands
-                .iter()
-                .enumerate()
-                .filter(|(_, argv)| !has_program(argv));
-            found.extend(
-                without.map(|(number, _)| format!("hooks.{side}.{state}.{when}[{number}]")),
-            );
-        }
-    }
+/// Whether the path is that of a program with its arguments: `hooks.source.freeze.before[0]`.
+fn is_command(path: &str) -> bool {
+    let last = path.rsplit('.').next().unwrap_or_default();
+    let of_a_hook = path.starts_with("hooks.")
+        && (last.starts_with("before[") || last.starts_with("after["))
+        && last.matches('[').count() == 1;
+    of_a_hook || path.ends_with(".exec.argv")
 }
 
-fn has_program(argv: &[String]) -> bool {
-    argv.first().is_some_and(|program| !program.is_empty())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_from_lists_of_them_and_from_their_arguments() {
+        assert!(is_command("hooks.source.freeze.before[0]"));
+        assert!(is_command("verify[2].exec.argv"));
+        for other in [
+            "hooks.source.freeze.before",
+            "hooks.source.freeze.before[0][0]",
+            "verify[0].exec",
+            "verify[0].exec.argv[0]",
+            "criu.options[0]",
+        ] {
+            assert!(!is_command(other), "{other}");
+        }
+    }
 }

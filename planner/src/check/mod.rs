@@ -42,8 +42,8 @@ pub(crate) fn read(draft: &Draft, reader: &mut Reader) {
     available::check(reader);
     converge::check(draft, reader);
     backoff::check(draft, reader);
-    empty_argv::check(draft, reader);
-    waivers::check(draft, reader);
+    empty_argv::check(reader);
+    waivers::check(reader);
 }
 
 /// Checks what the graphs make of the plan.

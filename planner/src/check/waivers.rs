@@ -1,7 +1,9 @@
 //! A waiver names a check that there is, once.
 
 use crate::diagnostic::{Diagnostic, alternatives, nearest, rule, shown};
-use crate::keys::{Draft, KNOWN_CHECKS, Reader};
+use crate::keys::{KNOWN_CHECKS, Reader};
+use crate::settings::Shape;
+use crate::source::Place;
 use std::collections::BTreeMap;
 
 rule! {
@@ -17,35 +19,44 @@ rule! {
     example "checks: { waive: [kernal] }";
 }
 
-pub(super) fn check(draft: &Draft, reader: &mut Reader) {
-    let mut first = BTreeMap::new();
-    for (number, waiver) in draft.checks.iter().flat_map(|it| &it.waive).enumerate() {
-        let path = format!("checks.waive[{number}]");
-        let id = waiver.0.as_str();
-        let long = reader.settings.get(&format!("{path}.id"));
-        let Some(setting) = long.or(reader.settings.get(&path)) else {
+pub(super) fn check(reader: &mut Reader) {
+    let waivers = ids(reader);
+    let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+    for (id, place) in &waivers {
+        if !KNOWN_CHECKS.contains(&id.as_str()) {
+            reader.report.push(unknown(id, place));
+        }
+        let Some(earlier) = first.insert(id, place) else {
             continue;
         };
-        let place = setting.spot().clone();
-        if !KNOWN_CHECKS.contains(&id) {
-            reader.report.push(unknown(id, &place));
-        }
-        match first.get(id) {
-            None => {
-                first.insert(id.to_owned(), place);
-            }
-            Some(earlier) => {
-                let message = format!("the check {} is waived twice", shown(id));
-                let found = Diagnostic::at(&DUPLICATE_WAIVER, &place, message)
-                    .label("again here")
-                    .related(earlier, "first here");
-                reader.report.push(found);
-            }
-        }
+        let message = format!("the check {} is waived twice", shown(id));
+        let found = Diagnostic::at(&DUPLICATE_WAIVER, place, message)
+            .label("again here")
+            .related(earlier, "first here");
+        reader.report.push(found);
     }
 }
 
-fn unknown(id: &str, place: &crate::source::Place) -> Diagnostic {
+/// The ids of the waivers, short (`cpu`) and long (`{ id: cpu }`), in their order.
+fn ids(reader: &Reader) -> Vec<(String, Place)> {
+    let is_id = |path: &str| {
+        let rest = path.strip_prefix("checks.waive[");
+        rest.is_some_and(|rest| rest.ends_with(']') || rest.ends_with("].id"))
+    };
+    let mut found: Vec<(String, Place)> = reader
+        .settings
+        .iter()
+        .filter(|(path, _)| is_id(path))
+        .filter_map(|(_, setting)| match &setting.shape {
+            Shape::Word(id) => Some((id.clone(), setting.spot().clone())),
+            _ => None,
+        })
+        .collect();
+    found.sort_by_key(|(_, place)| place.span.bytes.start);
+    found
+}
+
+fn unknown(id: &str, place: &Place) -> Diagnostic {
     let known = format!(
         "the checks are {}",
         alternatives(KNOWN_CHECKS.iter().copied())

@@ -100,6 +100,7 @@ impl Kind {
     /// The type with its article, for messages.
     pub fn noun(&self) -> String {
         match self {
+            Self::Whole(least, most) if least == most => format!("the number {least}"),
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Text => "text".to_owned(),
@@ -137,6 +138,7 @@ impl Kind {
     pub fn words(&self) -> &'static [Word] {
         match self {
             Self::Words(words) | Self::OneOf(_, words) | Self::ListOr(_, words) => words,
+            Self::List(item) => item.words(),
             _ => &[],
         }
     }

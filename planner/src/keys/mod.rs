@@ -39,6 +39,19 @@ macro_rules! section {
 }
 use section;
 
+/// The key at a path such as `memory.converge.rounds` or `verify[0].exec.argv`.
+pub fn find(path: &str) -> Option<&'static Key> {
+    let mut keys = PLAN.keys;
+    let mut found = None;
+    for name in path.split('.') {
+        let name = name.split('[').next().unwrap_or(name);
+        let key = keys.iter().find(|key| key.name == name)?;
+        keys = key.kind.keys();
+        found = Some(key);
+    }
+    found
+}
+
 /// Where keys of this name stand in a plan, as paths.
 pub(crate) fn homes(name: &str) -> Vec<String> {
     fn search(path: &str, keys: &'static [Key], name: &str, found: &mut Vec<String>) {

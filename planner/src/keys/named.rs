@@ -22,7 +22,7 @@ pub(super) fn name(reader: &mut Reader, value: &Value<'_>) -> Option<String> {
         length => format!("this one has {length} characters"),
     };
     let label = "expected 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`";
-    refuse(reader, value, "is not a name", label, Some(help))
+    refuse(reader, value, label, Some(help))
 }
 
 /// Whether a name may have this character.
@@ -43,7 +43,7 @@ pub(super) fn absolute_path(reader: &mut Reader, value: &Value<'_>) -> Option<Pa
     }
     let help = "a relative path would depend on where phaul was started".to_owned();
     let label = "expected a path that begins with `/`";
-    refuse(reader, value, "must be an absolute path", label, Some(help))
+    refuse(reader, value, label, Some(help))
 }
 
 /// `host:port`.
@@ -53,13 +53,7 @@ pub(super) fn agent(reader: &mut Reader, value: &Value<'_>) -> Option<String> {
         Ok(()) => Some(text),
         Err(help) => {
             let label = "expected `host:port`";
-            refuse(
-                reader,
-                value,
-                "is not the address of an agent",
-                label,
-                Some(help),
-            )
+            refuse(reader, value, label, Some(help))
         }
     }
 }
@@ -132,13 +126,7 @@ pub(super) fn address_and_prefix(reader: &mut Reader, value: &Value<'_>) -> Opti
         .is_ok()
         .then(|| format!("add the length of the prefix: `{text}/24`"));
     let label = "expected an address and a prefix, such as `10.0.0.5/24`";
-    refuse(
-        reader,
-        value,
-        "is not an address with its prefix",
-        label,
-        help,
-    )
+    refuse(reader, value, label, help)
 }
 
 /// The name of a network interface, as the kernel allows it.
@@ -149,23 +137,17 @@ pub(super) fn interface(reader: &mut Reader, value: &Value<'_>) -> Option<String
         return Some(text);
     }
     let label = "expected up to 15 characters without `/`, `:` and blanks";
-    refuse(
-        reader,
-        value,
-        "is not the name of an interface",
-        label,
-        None,
-    )
+    refuse(reader, value, label, None)
 }
 
 fn refuse<T>(
     reader: &mut Reader,
     value: &Value<'_>,
-    is_not: &str,
     label: &str,
     help: Option<String>,
 ) -> Option<T> {
-    let message = format!("{} {is_not}", value.name());
+    let written = value.node.text().unwrap_or_default();
+    let message = format!("{} cannot be {}", value.name(), shown(written));
     let found = value.wrong(&BAD_VALUE, message).label(label).help(help);
     reader.report.push(found);
     None

@@ -91,6 +91,7 @@ impl<'n> Value<'n> {
             NodeKind::Text(text) => Shape::Word(text.clone()),
             NodeKind::List(items) if items.is_empty() => Shape::Empty,
             NodeKind::Map(entries) if entries.is_empty() => Shape::Empty,
+            NodeKind::List(_) | NodeKind::Map(_) => Shape::Filled,
             _ => Shape::Other,
         };
         Setting {

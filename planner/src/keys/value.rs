@@ -24,7 +24,11 @@ pub(super) fn whole<T: TryFrom<u32>>(reader: &mut Reader, value: &Value<'_>) -> 
         .ok()
         .filter(|number| (least..=most).contains(number));
     if within.is_none() {
-        out_of_range(reader, value, &format!("from {least} to {most}"));
+        let range = match least == most {
+            true => least.to_string(),
+            false => format!("from {least} to {most}"),
+        };
+        out_of_range(reader, value, &range);
     }
     within.and_then(|number| T::try_from(number).ok())
 }
@@ -248,6 +252,7 @@ pub(super) fn argv(reader: &mut Reader, value: &Value<'_>) -> Option<Vec<String>
         .enumerate()
         .map(|(number, node)| {
             let item = value.item(&Kind::Text, number, node);
+            reader.note(&item);
             line(reader, &item).map(str::to_owned)
         })
         .collect();

@@ -104,13 +104,15 @@ impl<'t> Builder<'t, '_> {
             }
             Event::SequenceStart(_, anchor, _) => {
                 let (items, end) = self.list(depth)?;
-                let place = self.place(cover(&span, &end));
+                let last = items.last().map(|item| &item.place);
+                let place = self.place(cover(&span, last, &end));
                 let kind = NodeKind::List(items);
                 (Node { kind, place }, anchor)
             }
             Event::MappingStart(_, anchor, _) => {
                 let (entries, end) = self.map(depth)?;
-                let place = self.place(cover(&span, &end));
+                let last = entries.last().map(|entry| &entry.value.place);
+                let place = self.place(cover(&span, last, &end));
                 let kind = NodeKind::Map(entries);
                 (Node { kind, place }, anchor)
             }
@@ -303,10 +305,15 @@ fn convert(span: &granit_parser::Span) -> Span {
     }
 }
 
-/// From the start of one to the end of the other.
-fn cover(start: &Span, end: &Span) -> Span {
+/// From the start of a collection to its closing bracket; one without brackets ends with the last
+/// value in it, not with the blank lines and comments behind.
+fn cover(start: &Span, last: Option<&Place>, end: &Span) -> Span {
+    let to = match last {
+        Some(last) if end.bytes.is_empty() => last.span.bytes.end,
+        _ => end.bytes.end,
+    };
     Span {
-        bytes: start.bytes.start..end.bytes.end.max(start.bytes.start),
+        bytes: start.bytes.start..to.max(start.bytes.start),
         ..start.clone()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::failure;
 use super::frames;
-use crate::life::{CHUNKS, Life};
+use crate::life::{CHUNKS, Life, one_way};
 use crate::wire::chunk::{ChunkDecoder, Receipt};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,7 +38,11 @@ impl Incoming {
             life: Arc::clone(life),
         };
         tokio::spawn(receiver.accept());
-        tokio::spawn(write_receipts(connection.clone(), arrivals, Arc::clone(life)));
+        tokio::spawn(write_receipts(
+            connection.clone(),
+            arrivals,
+            Arc::clone(life),
+        ));
         Self {
             chunks: Mutex::new(chunks),
             life: Arc::clone(life),
@@ -68,14 +72,6 @@ impl Bulk for Incoming {
     fn lost(&self) -> Option<Failure> {
         self.life.lost()
     }
-}
-
-/// The failure for bulk data from the listener.
-pub(crate) fn one_way() -> Failure {
-    Failure::new(
-        "bulk-one-way",
-        "bulk data goes from the side that dialled to the side that was called",
-    )
 }
 
 /// How many chunks of each stream have arrived.
@@ -134,7 +130,12 @@ impl Receiver {
     }
 
     /// Gives on the chunks that a piece completes, and none when there is no use in going on.
-    async fn take(&self, decoder: &mut ChunkDecoder, piece: &mut Bytes, number: usize) -> Option<()> {
+    async fn take(
+        &self,
+        decoder: &mut ChunkDecoder,
+        piece: &mut Bytes,
+        number: usize,
+    ) -> Option<()> {
         loop {
             match decoder.feed(piece) {
                 Ok(Some(chunk)) => {

@@ -61,7 +61,11 @@ impl Outgoing {
                 arrived,
             });
         }
-        tokio::spawn(read_receipts(connection.clone(), counters, Arc::clone(life)));
+        tokio::spawn(read_receipts(
+            connection.clone(),
+            counters,
+            Arc::clone(life),
+        ));
         Ok(Self {
             streams: ends,
             next: AtomicUsize::new(0),
@@ -110,6 +114,9 @@ impl Bulk for Outgoing {
         for stream in &self.streams {
             let sent = stream.sent.load(Ordering::Acquire);
             let mut arrived = stream.arrived.clone();
+            if *arrived.borrow_and_update() >= sent {
+                continue; // also when the link was lost after that
+            }
             self.unless_lost(async {
                 let enough = arrived.wait_for(|arrived| *arrived >= sent).await;
                 enough.is_ok().then_some(())

@@ -135,7 +135,9 @@ impl Reader {
         let closed = self.connection.closed();
         match tokio::time::timeout(self.linger, closed).await {
             Ok(error) => failure::broken(&self.life, &error),
-            Err(_) => self.life.end(By::Them, closed_by_peer("it gives no reason")),
+            Err(_) => self
+                .life
+                .end(By::Them, closed_by_peer("it gives no reason")),
         }
     }
 }

@@ -115,7 +115,9 @@ impl Wanted {
                 _ => self.no_agent(error),
             },
             ConnectionError::ApplicationClosed(close) => match Close::of(close) {
-                (Some(Close::Refused | Close::Done), reason) => self.refused("peer-refused", &reason),
+                (Some(Close::Refused | Close::Done), reason) => {
+                    self.refused("peer-refused", &reason)
+                }
                 _ => self.no_agent(error),
             },
             ConnectionError::TransportError(_) | ConnectionError::VersionMismatch => {
@@ -160,8 +162,9 @@ impl Wanted {
     fn busy(&self) -> Failure {
         Failure::lost(
             "peer-busy",
-            format!("the agent at {} takes no more links now", self.address),
+            format!("the agent at {} takes no links now", self.address),
         )
+        .hint("its log says why")
     }
 
     fn untrusted(&self) -> Failure {
@@ -169,7 +172,10 @@ impl Wanted {
             "peer-untrusted",
             format!("the agent at {} does not trust this host", self.address),
         )
-        .hint(format!("on the target: `phaul keys trust NAME {}`", self.own))
+        .hint(format!(
+            "on the target: `phaul keys trust NAME {}`",
+            self.own
+        ))
     }
 
     fn somebody_else(&self, found: Option<PublicKey>) -> Failure {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Under this name CRIU's process is noted down before it is asked for anything.
-pub const CRIU: &str = "criu";
+pub(super) const CRIU: &str = "criu";
 
 /// Freezes, dumps and holds. On an error the caller thaws.
 pub(super) async fn freeze(
@@ -49,7 +49,9 @@ pub(super) async fn freeze(
 
     let begin = Instant::now();
     let options = config::dump(&source.plan, root.pid, images_fd, work_fd);
-    live.worker.request(RequestType::Dump, Some(options)).await?;
+    live.worker
+        .request(RequestType::Dump, Some(options))
+        .await?;
     let (line, freeze) = called(&desk, live, root).await?;
     let line = live.line.insert(line);
 
@@ -83,7 +85,9 @@ async fn fresh_attempt(
 ) -> Result<Attempt, Failure> {
     if let Some(attempt) = source.attempts.newest()
         && matches!(decided(&attempt.directory), Ok(None))
-        && ledger.recall(CRIU).is_none_or(|note| note["attempt"] != attempt.number)
+        && ledger
+            .recall(CRIU)
+            .is_none_or(|note| note["attempt"] != attempt.number)
     {
         return Ok(attempt);
     }
@@ -157,6 +161,9 @@ pub(super) async fn unbroken(live: &mut Live) -> Result<Holding, Failure> {
     }
     match held::has_run(&holding.tasks, holding.criu) {
         None => Ok(holding),
-        Some(why) => Err(Failure::lost("hold-broken", format!("the hold broke: {why}"))),
+        Some(why) => Err(Failure::lost(
+            "hold-broken",
+            format!("the hold broke: {why}"),
+        )),
     }
 }

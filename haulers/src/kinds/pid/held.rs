@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Under this name the held tasks are noted down before any of them is sent a signal.
-pub const TASKS: &str = "tasks";
+pub(super) const TASKS: &str = "tasks";
 
 /// The held tasks and those who hold them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holding {
+pub(super) struct Holding {
     /// The tasks, the root first.
     pub tasks: Vec<Held>,
     /// CRIU.
@@ -24,11 +24,14 @@ pub struct Holding {
 }
 
 /// Collects the tree that CRIU has stopped and dumped into these images.
-pub fn collect(root: Task, images: &Path) -> Result<Vec<Held>, Failure> {
+pub(super) fn collect(root: Task, images: &Path) -> Result<Vec<Held>, Failure> {
     let dumped = images::processes(images)?;
     let stopped = images::stopped(images, &dumped)?;
     let there = tree(root.pid).map_err(|error| {
-        Failure::lost("hold-broken", format!("the held tree cannot be read: {error}"))
+        Failure::lost(
+            "hold-broken",
+            format!("the held tree cannot be read: {error}"),
+        )
     })?;
     let in_images: BTreeSet<i32> = dumped.iter().map(|process| process.pid).collect();
     let in_tree: BTreeSet<i32> = there.iter().copied().collect();
@@ -54,7 +57,7 @@ pub fn collect(root: Task, images: &Path) -> Result<Vec<Held>, Failure> {
 }
 
 /// The workload's root is not there.
-pub fn gone(root: Task) -> Failure {
+pub(super) fn gone(root: Task) -> Failure {
     Failure::new(
         "workload-gone",
         format!("the workload's root, process {}, has ended", root.pid),
@@ -63,7 +66,7 @@ pub fn gone(root: Task) -> Failure {
 
 /// Lets a SIGSTOP wait for every held task, those that were stopped before included: CRIU's
 /// parasite may have taken their stop away, and if CRIU dies it does not give it back.
-pub fn stop(tasks: &[Held]) {
+pub(super) fn stop(tasks: &[Held]) {
     for held in tasks {
         held.task.signal(Signal::STOP);
     }
@@ -71,7 +74,7 @@ pub fn stop(tasks: &[Held]) {
 
 /// Why it cannot be said that no task has run since the dump, if it cannot: every thread must
 /// still be stopped by CRIU, with the SIGSTOP waiting behind.
-pub fn has_run(tasks: &[Held], criu: Task) -> Option<String> {
+pub(super) fn has_run(tasks: &[Held], criu: Task) -> Option<String> {
     tasks.iter().find_map(|held| {
         let pid = held.task.pid;
         let Some(Pending { tracer, .. }) = held.task.pending() else {
@@ -91,7 +94,7 @@ pub fn has_run(tasks: &[Held], criu: Task) -> Option<String> {
 }
 
 /// The tasks that could still run.
-pub fn can_run(tasks: &[Held]) -> Vec<i32> {
+pub(super) fn can_run(tasks: &[Held]) -> Vec<i32> {
     tasks
         .iter()
         .filter(|held| held.task.can_run())
@@ -100,12 +103,15 @@ pub fn can_run(tasks: &[Held]) -> Vec<i32> {
 }
 
 /// Whether a task stands still because of a hold that has ended: stopped, or about to be.
-pub fn is_stopped(task: Task) -> bool {
-    let waits = task.pending().is_some_and(|pending| pending.has(Signal::STOP));
+pub(super) fn is_stopped(task: Task) -> bool {
+    let waits = task
+        .pending()
+        .is_some_and(|pending| pending.has(Signal::STOP));
     waits || task.stat().is_some_and(|stat| stat.state == 'T')
 }
 
 /// Whether a task is stopped by this tracer.
-pub fn is_traced_by(task: Task, tracer: Task) -> bool {
-    task.pending().is_some_and(|pending| pending.tracer == tracer.pid)
+pub(super) fn is_traced_by(task: Task, tracer: Task) -> bool {
+    task.pending()
+        .is_some_and(|pending| pending.tracer == tracer.pid)
 }

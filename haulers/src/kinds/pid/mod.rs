@@ -8,10 +8,12 @@
 
 mod freeze;
 mod held;
+mod identity;
 mod release;
 mod settle;
 mod source;
 mod target;
 
-pub use source::PidSource;
-pub use target::PidTarget;
+pub(crate) use identity::identity;
+pub(crate) use source::PidSource;
+pub(crate) use target::PidTarget;

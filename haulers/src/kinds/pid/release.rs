@@ -24,7 +24,7 @@ use crate::criu::rpc;
 use crate::criu::verdict::{Verdict, decide};
 use crate::tasks::Task;
 use phaul_core::executor::ports::Ledger;
-use phaul_core::failure::Failure;
+use phaul_core::failure::{Failure, FailureKind};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -55,57 +55,51 @@ impl PidTarget {
     /// See [`phaul_core::executor::ports::TargetHauler::release`].
     pub(super) async fn let_run(&mut self, ledger: &mut dyn Ledger) -> Result<u64, Failure> {
         let begin = Instant::now();
-        let mut last = None;
-        for _ in 0..TRIES {
-            if self.tell(&mut last).await || self.became(ledger).await? == Became::Running {
-                let took = begin.elapsed();
-                ledger.fact(RELEASED, true.into())?;
-                self.move_out(ledger)?;
-                self.live = None;
-                return Ok(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        let mut again = TRIES;
+        loop {
+            let told = self.tell().await;
+            if told.is_ok() || self.became(ledger).await? == Became::Running {
+                break;
             }
-            tracing::warn!("the held tasks are lost; the workload is restored again");
             self.sweep(ledger).await?;
+            if again == 0 {
+                return told.map(|()| 0);
+            }
+            again -= 1;
+            tracing::warn!("the held tasks are lost; the workload is restored again");
             if let Err(failure) = self.bring_back(ledger).await {
                 self.sweep(ledger).await?;
-                last = Some(failure);
+                if failure.kind != FailureKind::Lost {
+                    return Err(failure);
+                }
             }
         }
-        Err(last.unwrap_or_else(|| {
-            Failure::lost("hold-broken", "the restored workload was lost again and again")
-        }))
+        let took = begin.elapsed();
+        ledger.fact(RELEASED, true.into())?;
+        self.move_out(ledger)?;
+        self.live = None;
+        Ok(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Tells a hold that is there to release; true if CRIU says that the workload runs.
-    async fn tell(&mut self, last: &mut Option<Failure>) -> bool {
-        let Some(live) = &mut self.live else {
-            return false;
-        };
-        let Some(line) = &mut live.line else {
-            return false;
-        };
-        match timeout(CARRY_OUT, line.verdict(Verdict::Release)).await {
-            Ok(Ok(Verdict::Release)) => {}
-            _ => return false,
+    /// Tells the hold to release and waits until CRIU says that the workload runs.
+    async fn tell(&mut self) -> Result<(), Failure> {
+        let lost = || Failure::lost("hold-broken", "the restored workload is not held any more");
+        let live = self.live.as_mut().ok_or_else(lost)?;
+        let line = live.line.as_mut().ok_or_else(lost)?;
+        let said = timeout(CARRY_OUT, line.verdict(Verdict::Release)).await;
+        if said.map_err(|_| lost())?? != Verdict::Release {
+            return Err(lost());
         }
-        match timeout(FINISH, live.worker.answer(RequestType::Restore)).await {
-            Ok(Ok(answer)) if answer.success() => {
-                // If the script could not leave the mark, a later look must not miss it.
-                if let Some(attempt) = self.attempts.newest() {
-                    let _ = File::create(attempt.directory.join(RESUMED));
-                }
-                true
-            }
-            Ok(Ok(_)) => {
-                *last = Some(Failure::lost("criu-restore", "CRIU could not let the workload run"));
-                false
-            }
-            Ok(Err(failure)) => {
-                *last = Some(failure);
-                false
-            }
-            Err(_) => false,
+        let answer = timeout(FINISH, live.worker.answer(RequestType::Restore)).await;
+        if !answer.map_err(|_| lost())??.success() {
+            let cause = "CRIU could not let the restored workload run";
+            return Err(Failure::lost("criu-restore", cause));
         }
+        // If the script could not leave the mark, a later look must not miss it.
+        if let Some(attempt) = self.attempts.newest() {
+            let _ = File::create(attempt.directory.join(RESUMED));
+        }
+        Ok(())
     }
 }
 
@@ -125,8 +119,12 @@ pub(super) async fn became(
         });
     };
     let decided = decide(&attempt.directory, Verdict::Discard);
-    let decided = decided
-        .map_err(|error| Failure::new("verdict", format!("the verdict cannot be made out: {error}")))?;
+    let decided = decided.map_err(|error| {
+        Failure::new(
+            "verdict",
+            format!("the verdict cannot be made out: {error}"),
+        )
+    })?;
     let this_boot = criu.as_ref().is_none_or(Note::is_of_this_boot);
     if let Some(criu) = criu.filter(|note| note.is_of_this_boot() && note.attempt == attempt.number)
     {
@@ -156,7 +154,11 @@ pub(super) async fn became(
             && restored.waits_at.is_some()
             && waits_at(restored.task.pid) != restored.waits_at
     });
-    Ok(if runs { Became::Running } else { Became::NeverRan })
+    Ok(if runs {
+        Became::Running
+    } else {
+        Became::NeverRan
+    })
 }
 
 /// The address of the futex at which a task waits, if it waits at one.

@@ -28,7 +28,10 @@ const SHOW: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(1);
 
 fn undecidable(error: &io::Error) -> Failure {
-    Failure::new("verdict", format!("the verdict cannot be made out: {error}"))
+    Failure::new(
+        "verdict",
+        format!("the verdict cannot be made out: {error}"),
+    )
 }
 
 impl PidSource {
@@ -69,7 +72,11 @@ impl PidSource {
         let root = self.root(ledger).ok().filter(Task::is_alive);
         let holding = noted::<Holding>(ledger, TASKS);
         let Some(attempt) = self.attempts.newest() else {
-            return Ok(if root.is_some() { Fate::Alive } else { Fate::Unsure });
+            return Ok(if root.is_some() {
+                Fate::Alive
+            } else {
+                Fate::Unsure
+            });
         };
         let holding = holding.filter(|note| note.attempt == attempt.number);
         let same_boot = holding.as_ref().is_none_or(Note::is_of_this_boot);
@@ -140,7 +147,10 @@ impl PidSource {
     async fn end_hold(&mut self, attempt: &Attempt, criu: Option<Task>, holding: Option<&Holding>) {
         let mut live = self.live.as_mut().filter(|live| live.attempt == *attempt);
         if let Some(line) = live.as_mut().and_then(|live| live.line.as_mut())
-            && !matches!(timeout(CARRY_OUT, line.verdict(Verdict::Thaw)).await, Ok(Ok(_)))
+            && !matches!(
+                timeout(CARRY_OUT, line.verdict(Verdict::Thaw)).await,
+                Ok(Ok(_))
+            )
         {
             tracing::warn!("the hold did not answer; its tasks are thawed without it");
         }
@@ -201,7 +211,11 @@ async fn run_on(tasks: &[Held]) -> Result<(), Failure> {
 /// Kills what is left of the tasks after the verdict, and sees that none can run again.
 async fn finish_kill(tasks: &[Held]) -> Result<Fate, Failure> {
     kill_all(tasks);
-    until(|| held::can_run(tasks).is_empty(), "a killed process still runs").await?;
+    until(
+        || held::can_run(tasks).is_empty(),
+        "a killed process still runs",
+    )
+    .await?;
     Ok(Fate::Dead)
 }
 

@@ -23,7 +23,7 @@ const END: Duration = Duration::from_secs(120);
 
 /// The source's half of the hauler `pid`.
 #[derive(Debug)]
-pub struct PidSource {
+pub(crate) struct PidSource {
     pub(super) plan: Plan,
     pub(super) pid: Pid,
     pub(super) exe: PathBuf,
@@ -46,7 +46,7 @@ pub(super) struct Live {
 
 impl PidSource {
     /// The hauler of a run whose own directory exists; `exe` is phaul itself.
-    pub fn new(plan: &Plan, pid: &Pid, directory: &Path, exe: PathBuf) -> Self {
+    pub(crate) fn new(plan: &Plan, pid: &Pid, directory: &Path, exe: PathBuf) -> Self {
         Self {
             plan: plan.clone(),
             pid: pid.clone(),
@@ -67,11 +67,14 @@ impl PidSource {
             RootFrom::Pid(pid) => *pid,
             RootFrom::Pidfile(path) => {
                 let text = fs::read_to_string(path).map_err(|error| {
-                    missing(format!("cannot read the pidfile {}: {error}", path.display()))
+                    missing(format!(
+                        "cannot read the pidfile {}: {error}",
+                        path.display()
+                    ))
                 })?;
-                text.trim().parse().map_err(|_| {
-                    missing(format!("the pidfile {} holds no pid", path.display()))
-                })?
+                text.trim()
+                    .parse()
+                    .map_err(|_| missing(format!("the pidfile {} holds no pid", path.display())))?
             }
         };
         match stat(pid) {
@@ -183,7 +186,9 @@ impl SourceHauler for PidSource {
         let newest = self.attempts.newest();
         newest
             .iter()
-            .flat_map(|attempt| [config::DUMP_LOG, "criu.out"].map(|name| attempt.directory.join(name)))
+            .flat_map(|attempt| {
+                [config::DUMP_LOG, "criu.out"].map(|name| attempt.directory.join(name))
+            })
             .filter_map(|path| log::excerpt(&path))
             .collect()
     }

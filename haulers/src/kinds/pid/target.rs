@@ -41,7 +41,7 @@ const FREE: Duration = Duration::from_secs(30);
 
 /// The target's half of the hauler `pid`.
 #[derive(Debug)]
-pub struct PidTarget {
+pub(crate) struct PidTarget {
     plan: Plan,
     run: RunId,
     exe: PathBuf,
@@ -78,7 +78,7 @@ pub(super) struct RestoredTask {
 
 impl PidTarget {
     /// The hauler of a run whose own directory exists; `exe` is phaul itself.
-    pub fn new(plan: &Plan, run: &RunId, directory: &Path, exe: PathBuf) -> Self {
+    pub(crate) fn new(plan: &Plan, run: &RunId, directory: &Path, exe: PathBuf) -> Self {
         Self {
             plan: plan.clone(),
             run: run.clone(),
@@ -90,7 +90,11 @@ impl PidTarget {
 
     /// The cgroup of the run: the one noted down, or the one it would get.
     fn cgroup(&self, ledger: &dyn Ledger) -> Result<PathBuf, Failure> {
-        match ledger.recall(CGROUP).as_ref().and_then(|path| path.as_str()) {
+        match ledger
+            .recall(CGROUP)
+            .as_ref()
+            .and_then(|path| path.as_str())
+        {
             Some(path) => Ok(PathBuf::from(path)),
             None => Ok(cgroup::own()?.join(format!("phaul-{}", self.run))),
         }
@@ -121,7 +125,9 @@ impl PidTarget {
             Failure::new("cgroup-missing", cause)
         })?;
         let options = config::restore(&self.plan, images_fd, work_fd);
-        live.worker.request(RequestType::Restore, Some(options)).await?;
+        live.worker
+            .request(RequestType::Restore, Some(options))
+            .await?;
         let line = called(&desk, live).await?;
         let root = line.root;
         live.line = Some(line);
@@ -129,9 +135,21 @@ impl PidTarget {
         note(ledger, RESTORED, attempt.number, &restored)
     }
 
+    /// Whether a restored workload is held, as far as can be seen.
+    async fn is_held(&mut self) -> bool {
+        match &mut self.live {
+            Some(Live {
+                line: Some(line),
+                worker,
+                ..
+            }) => line.unbroken().await.is_ok() && worker.runs(),
+            _ => false,
+        }
+    }
+
     /// Ends CRIU and whatever it has restored, and waits until the pids are free again. Only
     /// for what was not released.
-    pub(super) async fn sweep(&mut self, ledger: &dyn Ledger) -> Result<(), Failure> {
+    pub(super) async fn sweep(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         let cgroup = self.cgroup(ledger);
         let restored = noted::<Restored>(ledger, RESTORED)
             .filter(|note| note.is_of_this_boot())
@@ -159,17 +177,27 @@ impl PidTarget {
             restored.task.signal(Signal::KILL);
         }
         let reaped = async {
-            while restored.iter().any(|restored| restored.task.stat().is_some()) {
+            while restored
+                .iter()
+                .any(|restored| restored.task.stat().is_some())
+            {
                 sleep(Duration::from_millis(2)).await;
             }
         };
         timeout(FREE, reaped).await.map_err(|_| {
-            Failure::lost("resource-stuck", "the restored tasks do not come to their end")
+            Failure::lost(
+                "resource-stuck",
+                "the restored tasks do not come to their end",
+            )
         })
     }
 
     /// What became of the newest restore, after everybody who could change it has ended.
-    pub(super) async fn became(&mut self, ledger: &dyn Ledger) -> Result<Became, Failure> {
+    pub(super) async fn became(&mut self, ledger: &mut dyn Ledger) -> Result<Became, Failure> {
+        if let Some(live) = &mut self.live {
+            // A hold that still waits goes the harmless way.
+            live.line = None;
+        }
         let attempt = self.attempts.newest();
         let criu = noted::<Task>(ledger, CRIU);
         let restored = noted::<Restored>(ledger, RESTORED);
@@ -272,6 +300,9 @@ impl TargetHauler for PidTarget {
     }
 
     async fn restore(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        if self.is_held().await {
+            return Ok(());
+        }
         if self.became(ledger).await? == Became::Running {
             return Err(released());
         }
@@ -291,7 +322,10 @@ impl TargetHauler for PidTarget {
 
     async fn discard(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         if let Some(line) = self.live.as_mut().and_then(|live| live.line.as_mut())
-            && !matches!(timeout(CARRY_OUT, line.verdict(Verdict::Discard)).await, Ok(Ok(_)))
+            && !matches!(
+                timeout(CARRY_OUT, line.verdict(Verdict::Discard)).await,
+                Ok(Ok(_))
+            )
         {
             tracing::warn!("the hold did not answer; its tasks are removed without it");
         }

@@ -1,0 +1,3 @@
+//! Preflight checks.
+pub(crate) mod source;
+pub(crate) mod target;

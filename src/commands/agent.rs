@@ -1,0 +1,112 @@
+//! `phaul agent`: the target's daemon.
+
+use crate::control::{self, Reply, Request};
+use crate::exit_code::{Done, Exit, Stop};
+use crate::host::AgentHost;
+use crate::state_dir::StateDir;
+use crate::ui;
+use phaul_core::executor::Command;
+use phaul_core::executor::agent::Agent;
+use phaul_core::graph::Side;
+use phaul_core::report::{Event, EventBody};
+use phaul_core::run::RunId;
+use phaul_transports::keys::Keys;
+use phaul_transports::quic::{ListenerOptions, QuicListener};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// The states of the runs under way.
+type States = Arc<Mutex<HashMap<RunId, String>>>;
+
+pub(crate) async fn serve(state: &StateDir, listen: SocketAddr) -> Done {
+    let control = control::bind(&control::of_agent(state.root())).map_err(|error| {
+        Stop::new(
+            Exit::Busy,
+            "agent-busy",
+            format!("an agent already runs with this state directory: {error}"),
+        )
+        .hint("give this one another with --state-dir")
+    })?;
+    let keys = Keys::new(state.root());
+    let listener = QuicListener::bind(listen, keys, ListenerOptions::default())?;
+    let (events, heard) = mpsc::unbounded_channel();
+    let agent = Agent::new(Arc::new(AgentHost::new(state)), events);
+    let states = States::default();
+    tokio::spawn(tell(heard, Arc::clone(&states)));
+    agent.recover();
+    ui::line(&format!("phaul agent listens at {}", listener.address()));
+    let answering = {
+        let agent = agent.clone();
+        control::serve(control, move |request| {
+            answer(agent.clone(), Arc::clone(&states), request)
+        })
+    };
+    tokio::select! {
+        () = agent.serve(&listener) => {}
+        () = answering => {}
+        () = told_to_stop() => {
+            // What is prepared is restored again by the next agent; its journal knows.
+            tracing::info!("the agent stops");
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+async fn answer(agent: Agent, states: States, request: Request) -> Reply {
+    let (run, command) = match request {
+        Request::Status { run } => {
+            let states = states.lock().unwrap_or_else(PoisonError::into_inner);
+            return match states.get(&run) {
+                Some(state) => Reply::State(state.clone()),
+                None => Reply::No("unknown".into()),
+            };
+        }
+        Request::Cancel { run } => (run, Command::Cancel),
+        Request::Run { run } => (run, Command::Run),
+        Request::Continue { .. } => return Reply::No("a target has no gate".into()),
+    };
+    match agent.command(&run, command).await {
+        Ok(()) => Reply::Ok,
+        Err(why) => Reply::No(why),
+    }
+}
+
+/// Puts what happens into the log, and remembers where each run stands.
+async fn tell(mut events: mpsc::UnboundedReceiver<Event>, states: States) {
+    while let Some(event) = events.recv().await {
+        let run = &event.run;
+        match &event.body {
+            EventBody::State { state, attempt, .. } if event.side == Side::Target => {
+                tracing::info!(%run, attempt, "{state}");
+                let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
+                states.insert(run.clone(), state.to_string());
+            }
+            EventBody::End { outcome, .. } => {
+                tracing::info!(%run, "ended: {}", outcome.name());
+            }
+            EventBody::Log { level, message } if level == "error" => {
+                tracing::error!(%run, "{message}");
+            }
+            EventBody::Log { message, .. } => tracing::warn!(%run, "{message}"),
+            _ => {}
+        }
+    }
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
