@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A ledger in a file.
 struct Book {
@@ -106,7 +106,7 @@ impl Half for Source {
                 }))
             }
             ["freeze-for", ms] => {
-                let within = std::time::Duration::from_millis(ms.parse().expect("a number"));
+                let within = Duration::from_millis(ms.parse().expect("a number"));
                 match tokio::time::timeout(within, half.freeze(book)).await {
                     Ok(done) => done.map(|_| json!("frozen")),
                     Err(_) => Ok(json!("dropped")),
@@ -160,6 +160,22 @@ async fn undo(book: &mut Book) -> Result<Value, Failure> {
     Ok(json!("undone"))
 }
 
+/// Kills a process (`self`, or a pid) in so many microseconds, while commands go on.
+fn kill_later(pid: &str, us: &str) -> Result<Value, Failure> {
+    let wrong = || Failure::new("probe", "a number was expected");
+    let own = i32::try_from(std::process::id()).map_err(|_| wrong())?;
+    let pid = match pid {
+        "self" => own,
+        pid => pid.parse().map_err(|_| wrong())?,
+    };
+    let wait = Duration::from_micros(us.parse().map_err(|_| wrong())?);
+    std::thread::spawn(move || {
+        std::thread::sleep(wait);
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
+    });
+    Ok(json!("soon"))
+}
+
 async fn serve(mut half: impl Half, directory: &Path) {
     let mut book = Book::open(directory);
     let mut out = io::stdout();
@@ -172,6 +188,7 @@ async fn serve(mut half: impl Half, directory: &Path) {
             ["standing"] => Ok(json!(book.standing)),
             ["facts"] => Ok(json!(book.facts)),
             ["undo"] => undo(&mut book).await,
+            ["kill-later", pid, us] => kill_later(pid, us),
             words => half.command(words, &mut book).await,
         };
         let ms = begin.elapsed().as_secs_f64() * 1e3;

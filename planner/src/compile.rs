@@ -106,14 +106,18 @@ fn policy(retry: &Retry, tries: u32, longest: Millis) -> RetryPolicy {
     }
 }
 
-fn source(plan: &Plan) -> Parts {
-    let attempts = policy(&plan.retry, plan.retry.attempts, plan.retry.backoff_longest);
-    let forward = policy(&plan.retry, FORWARD_TRIES, FORWARD_PAUSE);
-    let gate = (plan.gate == Gate::Ask).then_some((S::Gate, Some(Work::Gate), None));
-    let mut table = Table::new(Side::Source);
+type Stage = (S, Option<Work>, Option<AskKind>);
 
-    // The way until the freeze: whatever goes wrong, the workload has not noticed.
-    let before: Vec<(S, Option<Work>, Option<AskKind>)> = [
+/// Frozen, and still to be let go.
+const FROZEN: [Stage; 3] = [
+    (S::Freeze, Some(Work::Freeze), None),
+    (S::FinalMemory, Some(Work::Send), None),
+    (S::Restore, None, Some(AskKind::Restore)),
+];
+
+fn source(plan: &Plan) -> Parts {
+    let gate = (plan.gate == Gate::Ask).then_some((S::Gate, Some(Work::Gate), None));
+    let before: Vec<Stage> = [
         (S::Connect, Some(Work::Connect), Some(AskKind::Open)),
         (S::Preflight, Some(Work::Inspect), Some(AskKind::Preflight)),
         (S::Reserve, Some(Work::Reserve), Some(AskKind::Reserve)),
@@ -121,48 +125,46 @@ fn source(plan: &Plan) -> Parts {
     .into_iter()
     .chain(gate)
     .collect();
-    // Frozen, and still to be let go.
-    let frozen = [
-        (S::Freeze, Some(Work::Freeze), None),
-        (S::FinalMemory, Some(Work::Send), None),
-        (S::Restore, None, Some(AskKind::Restore)),
-    ];
-    for (state, work, ask) in &before {
+    let mut table = Table::new(Side::Source);
+    source_states(&mut table, &before);
+    let way: Vec<S> = (before.iter().chain(&FROZEN))
+        .map(|(state, ..)| *state)
+        .chain([S::Commit, S::Resume, S::Clean, S::Done])
+        .collect();
+    for pair in way.windows(2) {
+        table.on(pair[0], Done, pair[1]);
+    }
+    until_commit(&mut table, &before, &plan.retry);
+    from_commit_on(&mut table, &plan.retry);
+    undoing(&mut table, &plan.retry);
+    table.parts
+}
+
+fn source_states(table: &mut Table, before: &[Stage]) {
+    for (state, work, ask) in before {
         table.state(*state, Phase::Before, *work, *ask);
     }
-    for (state, work, ask) in frozen {
+    for (state, work, ask) in FROZEN {
         table.state(state, Phase::Frozen, work, ask);
     }
+    let resume = Some(AskKind::Resume);
+    let finish = Some(AskKind::Finish);
     table.state(S::Commit, Phase::Commit, Some(Work::Kill), None);
-    table.state(
-        S::Resume,
-        Phase::After,
-        Some(Work::Reach),
-        Some(AskKind::Resume),
-    );
-    table.state(
-        S::Clean,
-        Phase::After,
-        Some(Work::Clean),
-        Some(AskKind::Finish),
-    );
+    table.state(S::Resume, Phase::After, Some(Work::Reach), resume);
+    table.state(S::Clean, Phase::After, Some(Work::Clean), finish);
     table.state(S::Done, Phase::End, None, None);
     table.state(S::Thaw, Phase::Undo, Some(Work::Thaw), None);
     table.state(S::Drop, Phase::Undo, Some(Work::Undo), Some(AskKind::Drop));
     table.state(S::RolledBack, Phase::End, None, None);
     table.state(S::Refused, Phase::End, None, None);
     table.state(S::Undecided, Phase::Undecided, None, None);
+}
 
-    let way: Vec<S> = before
-        .iter()
-        .map(|(state, ..)| *state)
-        .chain([S::Freeze, S::FinalMemory, S::Restore, S::Commit])
-        .chain([S::Resume, S::Clean, S::Done])
-        .collect();
-    for pair in way.windows(2) {
-        table.on(pair[0], Done, pair[1]);
-    }
-    for (state, ..) in &before {
+/// Whatever goes wrong before the freeze, the workload has not noticed; once it is frozen it is
+/// let go first.
+fn until_commit(table: &mut Table, before: &[Stage], retry: &Retry) {
+    let attempts = policy(retry, retry.attempts, retry.backoff_longest);
+    for (state, ..) in before {
         table.edge(
             *state,
             Lost,
@@ -176,25 +178,37 @@ fn source(plan: &Plan) -> Parts {
         table.either(*state, Restarted, SaidStop, S::Drop, S::Connect);
     }
     table.on(S::Preflight, Refused, S::Drop);
-    for (state, ..) in frozen {
+    for (state, ..) in FROZEN {
         for event in [Failed, Lost, Cancelled, Restarted] {
             table.on(state, event, S::Thaw);
         }
     }
-    // The commit is local: the link does not matter, and nobody can stop it half way.
+}
+
+/// The commit is local: the link does not matter, and nobody can stop it half way. After it the
+/// run only goes forward.
+fn from_commit_on(table: &mut Table, retry: &Retry) {
+    let forward = policy(retry, FORWARD_TRIES, FORWARD_PAUSE);
+    let attempts = policy(retry, retry.attempts, retry.backoff_longest);
     table.on(S::Commit, Failed, S::Thaw);
     table.on(S::Commit, Lost, S::Thaw);
     table.on(S::Commit, Unsure, S::Undecided);
     table.on(S::Commit, Restarted, S::Commit);
-    for event in [Lost, Failed] {
-        table.again(S::Resume, event, forward, S::Undecided);
-    }
+    table.again(S::Resume, Lost, forward, S::Undecided);
+    table.again(S::Resume, Failed, attempts, S::Undecided);
     table.on(S::Resume, Restarted, S::Resume);
     // The workload runs on the target: that its agent cannot be asked whether it has cleaned
     // is no reason to doubt it.
     table.again(S::Clean, Lost, attempts, S::Done);
     table.again(S::Clean, Failed, attempts, S::Undecided);
     table.on(S::Clean, Restarted, S::Clean);
+    // The commit finds out what is true: it may stand already, or never have come about.
+    table.on(S::Undecided, Restarted, S::Commit);
+}
+
+fn undoing(table: &mut Table, retry: &Retry) {
+    let attempts = policy(retry, retry.attempts, retry.backoff_longest);
+    let local = policy(retry, LOCAL_TRIES, FORWARD_PAUSE);
     table.edge(
         S::Thaw,
         Done,
@@ -203,21 +217,14 @@ fn source(plan: &Plan) -> Parts {
         Some(attempts),
     );
     table.edge(S::Thaw, Done, Some((Again, false)), S::Drop, None);
-    table.again(
-        S::Thaw,
-        Failed,
-        policy(&plan.retry, LOCAL_TRIES, FORWARD_PAUSE),
-        S::Undecided,
-    );
+    table.again(S::Thaw, Failed, local, S::Undecided);
+    table.again(S::Thaw, Lost, local, S::Undecided);
     table.on(S::Thaw, Restarted, S::Thaw);
     table.either(S::Drop, Done, SaidNo, S::Refused, S::RolledBack);
     for event in [Lost, Failed] {
         table.again(S::Drop, event, attempts, S::Undecided);
     }
     table.on(S::Drop, Restarted, S::Drop);
-    // The commit finds out what is true: it may stand already, or never have come about.
-    table.on(S::Undecided, Restarted, S::Commit);
-    table.parts
 }
 
 fn target() -> Parts {

@@ -52,7 +52,16 @@ impl Set {
                 &format!("{} has no value", shown(key)),
                 "write an empty list as `[]`, an empty text as `\"\"`",
             )),
-            _ => Err(report.finish()),
+            _ => {
+                let help = "put text with brackets or a `: ` into quotes: `--set 'KEY=\"VALUE\"'`";
+                let found = report.finish().into_iter();
+                Err(found
+                    .map(|found| match found.help {
+                        None => found.help(Some(help.to_owned())),
+                        Some(_) => found,
+                    })
+                    .collect())
+            }
         }
     }
 

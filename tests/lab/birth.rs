@@ -1,5 +1,5 @@
-//! How a host comes into being, first part: a process enters the host's cgroup, leaves the machine's namespaces and
-//! starts the host's first process in the new ones.
+//! How a host comes into being, first part: a process enters the host's cgroup, leaves the
+//! machine's namespaces and starts the host's first process in the new ones.
 
 use std::io::Read;
 use std::path::Path;
@@ -54,8 +54,8 @@ pub(crate) fn start(
     }
 }
 
-/// Whether the word comes before the pipe ends. The pipe ends with the host's first process at the latest, so this
-/// cannot wait for longer than that one takes to set up its system.
+/// Whether the word comes before the pipe ends. The pipe ends with the host's first process at the
+/// latest, so this cannot wait for longer than that one takes to set up its system.
 fn says_ready(child: &mut Child) -> bool {
     let mut word = [0; READY.len()];
     child
@@ -72,9 +72,9 @@ pub fn be_born(name: &str, side: Side, rootfs: &Path) -> Result<()> {
     Cgroup::enter(cgroup.root())?;
     unshare(CloneFlags::CLONE_NEWCGROUP).map_err(Error::call("make a cgroup namespace"))?;
     Cgroup::enter(&cgroup.leaf())?;
+    // Mounts come later: that the first process changes its root must not change this one's.
     unshare(
-        CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWPID
+        CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWUTS,

@@ -1,7 +1,8 @@
-//! A host's own cgroup: `.../phaul-lab-NAME-SIDE`, the root that the host sees, with every process in its `init` leaf.
+//! A host's own cgroup: `.../phaul-lab-NAME-SIDE`, the root that the host sees, with every process
+//! in its `init` leaf.
 //!
-//! The root must hold no process: a container runtime in the host enables controllers there, which the kernel refuses
-//! for a cgroup with processes in it.
+//! The root must hold no process: a container runtime in the host enables controllers there, which
+//! the kernel refuses for a cgroup with processes in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,8 @@ fn remove_tree(directory: &Path) -> std::io::Result<()> {
     fs::remove_dir(directory)
 }
 
-/// Where the cgroup2 file system is mounted: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` beside v1 hierarchies.
+/// Where the cgroup2 file system is mounted: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` beside
+/// v1 hierarchies.
 fn cgroup2_mount(mountinfo: &str) -> Option<PathBuf> {
     mountinfo.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;

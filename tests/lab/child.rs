@@ -1,14 +1,16 @@
 //! A program that runs in a host in the background.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use std::os::unix::process::CommandExt;
+use nix::unistd::Pid;
 
 use super::command;
 use super::error::{Error, Result};
+use super::processes::has_outgrown;
 
 /// How long a program may take from being started to being seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
@@ -78,7 +80,7 @@ impl Child {
 
     /// Waits until `nsenter` has started the program proper, and takes its pid.
     fn find_pid(&mut self) -> Result<()> {
-        let entered = self.child.id().cast_signed();
+        let entered = Pid::from_raw(self.child.id().cast_signed());
         let mut pid = None;
         let child = &mut self.child;
         command::wait_until("the start of a program in a host", SEEN_WITHIN, || {
@@ -97,20 +99,14 @@ impl Drop for Child {
 }
 
 /// The pid, in its host, of what `nsenter` with the pid `entered` runs.
-fn program_of(entered: i32) -> Option<i32> {
-    let children = fs::read_to_string(format!("/proc/{entered}/task/{entered}/children")).ok()?;
-    let child = children.split_whitespace().next()?;
-    // Between fork and exec the child is still nsenter.
-    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
-    if program(child)? == program(&entered.to_string())? {
+fn program_of(entered: Pid) -> Option<i32> {
+    let child = *command::children_of(entered).first()?;
+    if !has_outgrown(child.as_raw(), "nsenter") {
         return None;
     }
     let status = fs::read_to_string(format!("/proc/{child}/status")).ok()?;
-    status.lines().find_map(|line| {
-        line.strip_prefix("NSpid:")?
-            .split_whitespace()
-            .nth(1)?
-            .parse()
-            .ok()
-    })
+    let pids = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    pids.split_whitespace().nth(1)?.parse().ok()
 }

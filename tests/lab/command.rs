@@ -1,12 +1,14 @@
 //! Programs of the machine: run one, wait for it within a limit, keep what it said.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::error::{Error, Result};
@@ -16,6 +18,9 @@ pub(crate) const POLL: Duration = Duration::from_millis(4);
 
 /// How long the short programs of the lab (`ip`, `tc`, ...) may take.
 const TOOL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long `nsenter` may take to notice that what it started is dead.
+const REAPED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a program ended and what it said.
 #[derive(Debug, Clone)]
@@ -54,8 +59,8 @@ pub(crate) fn command_line(command: &Command) -> String {
 
 /// Runs `command` to its end, whatever its exit code, and kills its process group after `limit`.
 ///
-/// Its output goes to unlinked files and not through pipes: a daemon that it leaves behind would hold a pipe open
-/// and with it the caller.
+/// Its output goes to unlinked files and not through pipes: a daemon that it leaves behind would
+/// hold a pipe open and with it the caller.
 pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<Output> {
     let line = command_line(command);
     let start = |source| Error::Start {
@@ -75,7 +80,7 @@ pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<Output> {
     if ended.is_none() {
         kill_group(&mut child);
     }
-    let text = |file: &mut std::fs::File| -> Result<String> {
+    let text = |file: &mut fs::File| -> Result<String> {
         let mut bytes = Vec::new();
         file.rewind()
             .and_then(|()| file.read_to_end(&mut bytes))
@@ -131,13 +136,39 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option
 
 /// Kills the process group that `child` leads, and reaps it.
 ///
-/// The group and not the child: what runs inside a host is a child of `nsenter`, which would die alone.
+/// What `nsenter` has started in a host dies first, so that `nsenter` reaps it. With `nsenter` dead
+/// it would stay a zombie in the host, for some process outside to reap, and the host could not
+/// end.
 pub(crate) fn kill_group(child: &mut Child) {
     // A child that was waited for has no group any more, and its number may be another's.
-    if let Ok(None) = child.try_wait() {
-        let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
-        let _ = child.wait();
+    if !matches!(child.try_wait(), Ok(None)) {
+        return;
     }
+    let leader = Pid::from_raw(child.id().cast_signed());
+    let started = children_of(leader);
+    for pid in &started {
+        let _ = kill(*pid, Signal::SIGKILL);
+    }
+    // Not reaped yet, the leader keeps the group's number from being given to another.
+    let ended = || {
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+        waitid(Id::Pid(leader), look).is_ok_and(|status| status != WaitStatus::StillAlive)
+    };
+    if !started.is_empty() {
+        let _ = wait_until("the end of nsenter", REAPED_WITHIN, ended);
+    }
+    let _ = killpg(leader, Signal::SIGKILL);
+    let _ = child.wait();
+}
+
+/// The children of the only thread of `parent`.
+pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    children
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pid| Some(Pid::from_raw(pid.parse().ok()?)))
+        .collect()
 }
 
 /// Waits until `done` says so.

@@ -1,10 +1,12 @@
-//! What a host sees as its file system: an overlay over the rootfs, and everything a kernel file system offers.
+//! What a host sees as its file system: an overlay over the rootfs, and everything a kernel file
+//! system offers.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chdir, pivot_root};
 
 use super::Side;
@@ -24,11 +26,13 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Container engines put overlays of their own here, which an overlay cannot carry: they get the real file system.
+/// Container engines put overlays of their own here, which an overlay cannot carry: they get the
+/// real file system.
 const PLAIN: &[&str] = &["containers", "docker", "containerd", "lxc"];
 
-/// Builds it in the calling process's mount namespace and makes it the root.
+/// Builds it in a mount namespace of the calling process's own and makes it the root.
 pub(crate) fn build(layout: &Layout, side: Side, rootfs: &Path) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(Error::call("make a mount namespace"))?;
     // Whatever is done here must not reach the machine.
     attach(
         None,

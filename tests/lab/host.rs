@@ -23,10 +23,11 @@ use super::{cgroup::Cgroup, network};
 /// How long [`Host::exec`] lets a program run.
 const EXEC_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a daemon may take until it is ready.
-const PORT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a daemon may take until it is ready, and a killed process until it is gone.
+const READY_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a program in a host gets from the environment of whoever starts it, beside what [`Host::command`] sets.
+/// What a program in a host gets from the environment of whoever starts it, beside what
+/// [`Host::command`] sets.
 const PASSED_ON: &[&str] = &["TERM", "RUST_LOG", "RUST_BACKTRACE"];
 
 /// The programs of the lab are found by their name, too.
@@ -76,7 +77,8 @@ impl Host {
         &self.cgroup
     }
 
-    /// A command that runs `argv` in this host, for whoever wants to choose its standard streams and environment.
+    /// A command that runs `argv` in this host, for whoever wants to choose its standard streams
+    /// and environment.
     ///
     /// It enters the host's cgroup first: `nsenter` alone would leave it in its starter's.
     pub fn command<S: AsRef<OsStr>>(&self, argv: &[S]) -> Command {
@@ -128,13 +130,15 @@ impl Host {
         })
     }
 
-    /// Runs `argv` in the background; what it writes goes to a log. It is killed when the returned value is dropped.
+    /// Runs `argv` in the background; what it writes goes to a log. It is killed when the returned
+    /// value is dropped.
     pub fn spawn<S: AsRef<OsStr>>(&self, argv: &[S]) -> Result<Child> {
         Child::start(self.command(argv), &self.logs)
     }
 
-    /// Starts `argv` like a daemon, as CRIU wants it: a session of its own, a child of the host's first process, no
-    /// descriptor but `/dev/null` of the host, nothing in its environment but `PATH`. Gives its pid in the host.
+    /// Starts `argv` like a daemon, as CRIU wants it: a session of its own, a child of the host's
+    /// first process, no descriptor but `/dev/null` of the host, nothing in its environment but
+    /// `PATH`. Gives its pid in the host.
     pub fn start_workload<S: AsRef<OsStr>>(&self, argv: &[S]) -> Result<i32> {
         let launch = ["/opt/phaul/lab", "launch", "--"];
         let all: Vec<&OsStr> = launch
@@ -158,17 +162,24 @@ impl Host {
         processes::read(&self.inside("/proc"), pid)
     }
 
-    /// Sends `signal` (a name without `SIG`, or a number) to the process with that pid in this host.
+    /// Sends `signal` (a name without `SIG`, or a number) to the process with that pid in this
+    /// host.
     pub fn kill(&self, pid: i32, signal: &str) -> Result<()> {
         self.run(&["kill", "-s", signal, "--", &pid.to_string()])
             .map(drop)
+    }
+
+    /// Waits until no process of this host has that pid, not even a zombie.
+    pub fn wait_for_end(&self, pid: i32) -> Result<()> {
+        let what = format!("the end of process {pid} on host {}", self.side);
+        command::wait_until(&what, READY_LIMIT, || self.process(pid).is_none())
     }
 
     /// Waits until something takes UDP datagrams on `port`, as an agent does that is ready.
     pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
         let table = self.inside("/proc/1/net/udp");
         let what = format!("a socket on UDP port {port} of host {}", self.side);
-        command::wait_until(&what, PORT_LIMIT, || {
+        command::wait_until(&what, READY_LIMIT, || {
             fs::read_to_string(&table)
                 .is_ok_and(|table| open_ports(&table).iter().any(|(open, _)| *open == port))
         })
@@ -197,8 +208,8 @@ impl Host {
         Traces::of(self)
     }
 
-    /// A path of this host as the machine reaches it. Only for paths without symbolic links: an absolute link would be
-    /// followed on the machine.
+    /// A path of this host as the machine reaches it. Only for paths without symbolic links: an
+    /// absolute link would be followed on the machine.
     pub(crate) fn inside(&self, path: &str) -> PathBuf {
         self.init
             .proc()

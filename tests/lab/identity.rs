@@ -29,8 +29,8 @@ impl Identity {
 
     /// Whether it still exists and has not ended.
     pub(crate) fn is_alive(self) -> bool {
-        // A zombie counts as gone: the first process of a pid namespace becomes one only after all others ended, and
-        // whoever has to reap it is not ours.
+        // A zombie counts as gone: the first process of a pid namespace becomes one only after all
+        // others ended, and whoever has to reap it is not ours.
         state_and_start(self.pid)
             .is_some_and(|(state, start)| start == self.start_ticks && !"ZX".contains(state))
     }

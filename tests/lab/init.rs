@@ -1,5 +1,6 @@
-//! How a host comes into being, second part: its first process builds the file system, then does what a first process
-//! is for, reaping orphans, until it is killed and the whole pid namespace with it.
+//! How a host comes into being, second part: its first process builds the file system, then does
+//! what a first process is for, reaping orphans, until it is killed and the whole pid namespace
+//! with it.
 
 use std::fs;
 use std::io::Write;
@@ -20,9 +21,11 @@ use super::network;
 /// What the first process says when its host can be entered.
 pub(crate) const READY: &str = "ready\n";
 
-/// The hidden command `init`: the first process of a host. Returns only when it cannot build the host.
+/// The hidden command `init`: the first process of a host. Returns only when it cannot build the
+/// host.
 pub fn be_init(name: &str, side: Side, rootfs: &Path) -> Result<()> {
-    // Not the terminal's: a Ctrl-C meant for the command that made the lab is not meant for the lab.
+    // Not the terminal's: a Ctrl-C meant for the command that made the lab is not meant for the
+    // lab.
     setsid().map_err(Error::call("start a session"))?;
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
@@ -63,8 +66,8 @@ fn name_host(side: Side) -> Result<()> {
 
 /// Starts the pids of the two hosts in ranges of their own.
 ///
-/// A restored process gets the pid it had. Two hosts that both count from 1 collide at once; hosts that have been up
-/// for a while rarely do, and that is what the lab is to resemble.
+/// A restored process gets the pid it had. Two hosts that both count from 1 collide at once; hosts
+/// that have been up for a while rarely do, and that is what the lab is to resemble.
 fn part_pids(side: Side) -> Result<()> {
     let last = match side {
         Side::A => "999",

@@ -1,7 +1,6 @@
 //! Starting a workload the way a daemon is started, from within its host.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,11 +9,12 @@ use super::command::wait_until;
 use super::descriptors::close_all_on_exec;
 use super::error::{Error, Result};
 use super::host::PATH;
+use super::processes::has_outgrown;
 
 const STARTED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The hidden command `launch`: starts `argv` and prints its pid. Once this process has ended, the host's first process
-/// is the workload's parent.
+/// The hidden command `launch`: starts `argv` and prints its pid. Once this process has ended, the
+/// host's first process is the workload's parent.
 pub fn launch(argv: &[OsString]) -> Result<()> {
     close_all_on_exec()?;
     // `setsid` starts the session and becomes the workload: the pid stays.
@@ -31,13 +31,11 @@ pub fn launch(argv: &[OsString]) -> Result<()> {
             command: "setsid".into(),
             source,
         })?;
-    let pid = child.id();
+    let pid = child.id().cast_signed();
     let mut ended = None;
     wait_until("the start of the workload", STARTED_WITHIN, || {
         ended = child.try_wait().ok().flatten();
-        let started = fs::read_link(format!("/proc/{pid}/exe"))
-            .is_ok_and(|program| !program.ends_with("setsid"));
-        ended.is_some() || started
+        ended.is_some() || has_outgrown(pid, "setsid")
     })?;
     match ended {
         Some(status) => {

@@ -1,7 +1,7 @@
 //! Where a lab lives: every path and name follows from the lab's name.
 //!
-//! `/run/phaul-lab/NAME` knows what `down` needs (it is gone after a reboot, like everything it speaks of), the data
-//! directory beneath the cache holds what is big.
+//! `/run/phaul-lab/NAME` knows what `down` needs (it is gone after a reboot, like everything it
+//! speaks of), the data directory beneath the cache holds what is big.
 
 use std::env;
 use std::fs;
@@ -38,7 +38,8 @@ impl Layout {
         })
     }
 
-    /// Of a lab that is up, or was left half up: its data may lie beneath another cache than this process would use.
+    /// Of a lab that is up, or was left half up: its data may lie beneath another cache than this
+    /// process would use.
     pub(crate) fn existing(name: &str) -> Result<Self> {
         let mut layout = Self::new(name)?;
         if let Ok(text) = fs::read_to_string(layout.data_note()) {
@@ -110,7 +111,8 @@ impl Layout {
     }
 }
 
-/// Where rootfs and lab data are kept: `PHAUL_LAB_DIR`, else `phaul-lab` beneath the user's cache directory.
+/// Where rootfs and lab data are kept: `PHAUL_LAB_DIR`, else `phaul-lab` beneath the user's cache
+/// directory.
 pub(crate) fn cache() -> Result<PathBuf> {
     let set = |name: &str| {
         env::var_os(name)

@@ -54,7 +54,8 @@ pub(crate) fn up(name: &str, keeper: Keeper) -> Result<(Layout, Inits)> {
     match build(&layout, keeper, &rootfs) {
         Ok(inits) => Ok((layout, inits)),
         Err(error) => {
-            // The failure is what to report. What cannot be cleared now, the next `up` or `down` tries again.
+            // The failure is what to report. What cannot be cleared now, the next `up` or `down`
+            // tries again.
             let _ = clear(&layout).and_then(|()| forget(&layout));
             Err(error)
         }
@@ -103,7 +104,8 @@ fn build(layout: &Layout, keeper: Keeper, rootfs: &Path) -> Result<Inits> {
     Ok(inits)
 }
 
-/// Removes everything that a lab consists of. Each step asks what is there: `up` may have ended after any of its own.
+/// Removes everything that a lab consists of. Each step asks what is there: `up` may have ended
+/// after any of its own.
 fn clear(layout: &Layout) -> Result<()> {
     for side in Side::BOTH {
         if let Some(init) = Identity::load(&layout.init_note(side)) {

@@ -1,14 +1,18 @@
 //! The lab: two hosts on one machine, made of namespaces, for trying what phaul does between two.
 //!
-//! A host has its own mounts, processes, network, IPC, name and cgroup root over a small Debian with CRIU. The two meet
-//! on a network (10.77.0.1 and 10.77.0.2) that can be cut and shaped, and share the directory `/shared`. The programs
-//! under test are in `/opt/phaul` on both, the same files. The lab shows no second kernel: what depends on one (vDSO, CPU
-//! features, kernel version) it cannot show.
+//! A host has its own mounts, processes, network, IPC, name and cgroup root over a small Debian
+//! with CRIU. The two meet on a network (10.77.0.1 and 10.77.0.2) that can be cut and shaped, and
+//! share the directory `/shared`. The programs under test are in `/opt/phaul` on both, the same
+//! files. The lab shows no second kernel: what depends on one (vDSO, CPU features, kernel version)
+//! it cannot show.
 //!
 //! ```text
-//! layout      names and paths                      lifecycle   up, down
-//! rootfs      the Debian, built once               birth, init, filesystem, cgroup   a host comes into being
-//! network     cables, switch, cut, shape           host, child, processes, traces    a host in use
+//! layout, lock       names, paths, one command at a time
+//! rootfs, mirror     the Debian that both hosts run, built once
+//! lifecycle          up and down
+//! birth, init, filesystem, cgroup      how a host comes into being
+//! network            cables and switch, cut and shape
+//! host, child, launch, processes, traces      a host in use
 //! ```
 
 mod birth;
@@ -60,13 +64,15 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A new lab for a test, in place of one of that name; it is taken down when the value is dropped.
+    /// A new lab for a test, in place of one of that name; it is taken down when the value is
+    /// dropped.
     pub fn up(name: &str) -> Result<Self> {
         let (layout, inits) = lifecycle::up(name, Keeper::Process)?;
         Self::of(layout, inits, true)
     }
 
-    /// A lab that stays up until [`Lab::down`]; one of that name that is up already is taken as it is.
+    /// A lab that stays up until [`Lab::down`]; one of that name that is up already is taken as it
+    /// is.
     pub fn up_to_stay(name: &str) -> Result<Self> {
         let (layout, inits) = lifecycle::up(name, Keeper::Person)?;
         Self::of(layout, inits, false)
@@ -139,12 +145,14 @@ impl Lab {
         self.layout.shared()
     }
 
-    /// The directory that both hosts have at `/opt/phaul`, read-only there, as the machine knows it.
+    /// The directory that both hosts have at `/opt/phaul`, read-only there, as the machine knows
+    /// it.
     pub fn programs(&self) -> PathBuf {
         self.layout.programs()
     }
 
-    /// Breaks the network between the hosts, in both directions, until [`Lab::mend`]: packets get lost in silence.
+    /// Breaks the network between the hosts, in both directions, until [`Lab::mend`]: packets get
+    /// lost in silence.
     pub fn cut(&self) -> Result<()> {
         network::set_cut(&self.layout, true)
     }

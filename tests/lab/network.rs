@@ -1,7 +1,7 @@
 //! The network between the hosts: a cable from each to a switch in a network namespace of its own.
 //!
-//! Because cut and shape act on the switch, the hosts notice nothing but what a real host would: packets that do not
-//! arrive. Their own links, addresses, routes and queues stay as they are.
+//! Because cut and shape act on the switch, the hosts notice nothing but what a real host would:
+//! packets that do not arrive. Their own links, addresses, routes and queues stay as they are.
 
 use std::fs;
 use std::path::Path;
@@ -96,7 +96,8 @@ pub(crate) fn is_cut(layout: &Layout) -> Result<bool> {
     Ok(!shown.split(['<', ',', '>']).any(|flag| flag == "UP"))
 }
 
-/// Limits what the switch sends to each host to `rate` (in `tc`'s words, `1gbit`), or lifts the limit.
+/// Limits what the switch sends to each host to `rate` (in `tc`'s words, `1gbit`), or lifts the
+/// limit.
 pub(crate) fn set_rate(layout: &Layout, rate: Option<&str>) -> Result<()> {
     let switch = layout.switch();
     for side in [Side::A, Side::B] {

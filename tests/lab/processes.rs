@@ -47,6 +47,15 @@ pub(crate) fn read(proc: &Path, pid: i32) -> Option<Process> {
     })
 }
 
+/// Whether the process `pid` of this process's own pid namespace, started to become something else,
+/// runs another program than `starter` by now.
+pub(crate) fn has_outgrown(pid: i32, starter: &str) -> bool {
+    let directory = Path::new("/proc").join(pid.to_string());
+    // While a program is being replaced its arguments are missing for a moment.
+    fs::read_link(directory.join("exe")).is_ok_and(|program| !program.ends_with(starter))
+        && fs::read(directory.join("cmdline")).is_ok_and(|arguments| !arguments.is_empty())
+}
+
 /// Name, state and parent from a line of `/proc/PID/stat`. The name may hold blanks and brackets.
 fn parse_stat(stat: &str) -> Option<(String, char, i32)> {
     let (before, after) = stat.rsplit_once(')')?;

@@ -1,4 +1,5 @@
-//! The binaries that the hosts run: copies of those built, so that a build does not change what a lab runs.
+//! The binaries that the hosts run: copies of those built, so that a build does not change what a
+//! lab runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,8 @@ use super::lock::Lock;
 use super::mirror;
 use super::progress::say;
 
-/// Stable Debian's CRIU does not start on recent kernels (they changed the layout of the vDSO); this one's does.
+/// Stable Debian's CRIU does not start on recent kernels (they changed the layout of the vDSO);
+/// this one's does.
 const SUITE: &str = "forky";
 
 /// `libcriu2` is what crun loads at run time to checkpoint; crun only recommends it.
@@ -37,7 +38,8 @@ const PACKAGES: &[&str] = &[
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// debootstrap knows only the suites that existed when it was released; Debian's all use this one's script.
+/// debootstrap knows only the suites that existed when it was released; Debian's all use this one's
+/// script.
 const SCRIPT: &str = "/usr/share/debootstrap/scripts/sid";
 
 /// What debootstrap says first in a new phase, and what that means.
@@ -61,7 +63,8 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     Ok(whole)
 }
 
-/// Removes every cached rootfs. Labs that are up would lose the files they run from: the caller takes them down first.
+/// Removes every cached rootfs. Labs that are up would lose the files they run from: the caller
+/// takes them down first.
 pub(crate) fn purge() -> Result<()> {
     let cache = layout::cache()?;
     if !cache.exists() {

@@ -75,7 +75,8 @@ impl Traces {
         Ok(Self { lines: counted })
     }
 
-    /// What is new (`+`) and what is gone (`-`) in `later`, except lines that contain one of `ignore`.
+    /// What is new (`+`) and what is gone (`-`) in `later`, except lines that contain one of
+    /// `ignore`.
     pub fn difference(&self, later: &Self, ignore: &[&str]) -> Vec<String> {
         let beyond = |these: &Self, those: &Self, sign: char| -> Vec<String> {
             these
@@ -96,7 +97,8 @@ fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::file("read", path))
 }
 
-/// The rules of both generations, without their counters. A tool that a host lacks has made no rules.
+/// The rules of both generations, without their counters. A tool that a host lacks has made no
+/// rules.
 fn firewall(host: &Host) -> Result<Vec<String>> {
     let mut rules = Vec::new();
     // nft shows the tables of iptables, too, but not those of the older kernel interface.
@@ -117,7 +119,8 @@ fn firewall(host: &Host) -> Result<Vec<String>> {
     Ok(rules)
 }
 
-/// Mount point, root within the file system, type and source of each mount: all but the numbers and the options.
+/// Mount point, root within the file system, type and source of each mount: all but the numbers and
+/// the options.
 fn mounts(mountinfo: &str) -> Vec<String> {
     mountinfo
         .lines()
@@ -135,8 +138,8 @@ fn mounts(mountinfo: &str) -> Vec<String> {
         .collect()
 }
 
-/// Local addresses that take connections or datagrams, from `/proc/net/{tcp,udp}`: state 0A listens, 07 is an unconnected
-/// datagram socket.
+/// Local addresses that take connections or datagrams, from `/proc/net/{tcp,udp}`: state 0A
+/// listens, 07 is an unconnected datagram socket.
 pub(crate) fn open_ports(table: &str) -> Vec<(u16, &str)> {
     table
         .lines()
@@ -161,7 +164,8 @@ fn unix_sockets(table: &str) -> Vec<String> {
         .collect()
 }
 
-/// Calls `see` with every path beneath `directory`, named from `shown` on, and the letter of its type.
+/// Calls `see` with every path beneath `directory`, named from `shown` on, and the letter of its
+/// type.
 fn walk(directory: &Path, shown: &str, see: &mut impl FnMut(&str, char)) {
     // What vanishes while one walks is not there.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

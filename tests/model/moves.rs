@@ -257,10 +257,17 @@ impl Play<'_> {
         let Some(journal) = process.journal.clone() else {
             return;
         };
+        let mut next = world.clone();
         if journal.has_ended(graph) {
+            // An agent that starts again answers for the runs that have ended.
+            if side == Side::Target {
+                let mut machine = journal;
+                machine.doing = Doing::Word;
+                next.target.live = Some(machine);
+                moves.push(("target starts again, for what has ended".into(), next));
+            }
             return;
         }
-        let mut next = world.clone();
         of_mut(&mut next, side).live = Some(journal.clone());
         if side == Side::Source && !journal.committed && world.cancels > 0 {
             let mut back = next.clone();

@@ -1,11 +1,14 @@
 //! Breadth first through all states, so that what is found is found by the shortest way.
+//!
+//! Of a state only its hash is kept; the way to one that breaks an invariant is walked again.
 
 use crate::invariants::{broken, is_good_end};
 use crate::moves::Play;
 use crate::world::{Rules, World, graphs, shortened};
 use phaul_core::graph::StateName;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What the search went through.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ pub(crate) struct Reached {
 pub(crate) struct Found {
     pub(crate) invariant: &'static str,
     pub(crate) way: Vec<String>,
-    pub(crate) world: Box<World>,
+    pub(crate) world: World,
 }
 
 impl fmt::Display for Found {
@@ -34,6 +37,80 @@ impl fmt::Display for Found {
     }
 }
 
+/// The states seen so far, by number.
+#[derive(Default)]
+struct Seen {
+    numbers: HashMap<u128, u32>,
+    hashes: Vec<u128>,
+    came_from: Vec<u32>,
+    /// For each state those from which one move leads to it.
+    before: Vec<Vec<u32>>,
+    good: Vec<u32>,
+}
+
+impl Seen {
+    /// The number of a state, and whether it is new.
+    fn number(&mut self, world: &World, from: u32) -> (u32, bool) {
+        let hash = hash(world);
+        let next = u32::try_from(self.hashes.len()).expect("fewer than 2^32 states");
+        let number = *self.numbers.entry(hash).or_insert(next);
+        if number == next {
+            self.hashes.push(hash);
+            self.came_from.push(from);
+            self.before.push(Vec::new());
+        }
+        (number, number == next)
+    }
+
+    /// The first state from which no good end can be reached.
+    fn stuck(&self) -> Option<u32> {
+        let mut reaches = vec![false; self.hashes.len()];
+        let mut open = self.good.clone();
+        for at in &open {
+            reaches[*at as usize] = true;
+        }
+        while let Some(at) = open.pop() {
+            for before in &self.before[at as usize] {
+                if !std::mem::replace(&mut reaches[*before as usize], true) {
+                    open.push(*before);
+                }
+            }
+        }
+        let at = reaches.iter().position(|reaches| !reaches)?;
+        u32::try_from(at).ok()
+    }
+
+    /// Walks from the start to the state of that number.
+    fn way(&self, start: &World, play: &Play<'_>, mut at: u32) -> (Vec<String>, World) {
+        let mut hashes = Vec::new();
+        while at != 0 {
+            hashes.push(self.hashes[at as usize]);
+            at = self.came_from[at as usize];
+        }
+        let (mut steps, mut world) = (Vec::new(), start.clone());
+        for wanted in hashes.into_iter().rev() {
+            let mut moves = play.moves(&world).into_iter();
+            let (step, next) = moves
+                .find(|(_, next)| hash(next) == wanted)
+                .expect("the way was found once");
+            steps.push(step);
+            world = next;
+        }
+        (steps, world)
+    }
+}
+
+/// 128 bits: that two of a million states share them is less likely than a broken machine.
+fn hash(world: &World) -> u128 {
+    let half = |salt: u64| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        world.hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(1) << 64 | half(2)
+}
+
 /// Goes through every state that can be reached.
 pub(crate) fn search(start: &World, rules: &Rules) -> Result<Reached, Box<Found>> {
     let graphs = graphs(start.attempts);
@@ -43,41 +120,39 @@ pub(crate) fn search(start: &World, rules: &Rules) -> Result<Reached, Box<Found>
         target: &target,
         rules: *rules,
     };
-    let mut numbers: HashMap<World, usize> = HashMap::from([(start.clone(), 0)]);
-    let mut worlds = vec![start.clone()];
-    let mut came: Vec<Option<(usize, String)>> = vec![None];
-    let mut backward: Vec<Vec<u32>> = vec![Vec::new()];
+    let mut seen = Seen::default();
     let mut reached = Reached::default();
-    let found = |invariant, at: usize, worlds: &[World], came: &[Option<(usize, String)>]| {
+    let mut open = VecDeque::from([start.clone()]);
+    seen.number(start, 0);
+    let found = |invariant, at, seen: &Seen| {
+        let (way, world) = seen.way(start, &play, at);
         Box::new(Found {
             invariant,
-            way: way(came, at),
-            world: Box::new(worlds[at].clone()),
+            way,
+            world,
         })
     };
     let mut at = 0;
-    while at < worlds.len() {
-        if let Some(invariant) = broken(&worlds[at], &source, &target) {
-            return Err(found(invariant, at, &worlds, &came));
+    while let Some(world) = open.pop_front() {
+        if let Some(invariant) = broken(&world, &source, &target) {
+            return Err(found(invariant, at, &seen));
         }
-        if at % 100_000 == 0 { eprintln!("{at} of {}", worlds.len()); }
-        count(&worlds[at], &mut reached);
-        for (step, next) in play.moves(&worlds[at]) {
-            let number = *numbers.entry(next).or_insert_with_key(|next| {
-                worlds.push(next.clone());
-                came.push(Some((at, step)));
-                backward.push(Vec::new());
-                worlds.len() - 1
-            });
-            backward[number].push(u32::try_from(at).expect("fewer than 2^32 states"));
+        count(&world, &mut reached);
+        if is_good_end(&world, &source, &target) {
+            seen.good.push(at);
+        }
+        for (_, next) in play.moves(&world) {
+            let (number, new) = seen.number(&next, at);
+            seen.before[number as usize].push(at);
+            if new {
+                open.push_back(next);
+            }
         }
         at += 1;
     }
-    reached.states = worlds.len();
-    match stuck(&worlds, &backward, |world| {
-        is_good_end(world, &source, &target)
-    }) {
-        Some(at) => Err(found("I2", at, &worlds, &came)),
+    reached.states = seen.hashes.len();
+    match seen.stuck() {
+        Some(at) => Err(found("I2", at, &seen)),
         None => Ok(reached),
     }
 }
@@ -90,33 +165,4 @@ fn count(world: &World, reached: &mut Reached) {
         Some(StateName::Refused) if ended => reached.refused += 1,
         _ => {}
     }
-}
-
-/// The first state from which no good end can be reached.
-fn stuck(worlds: &[World], backward: &[Vec<u32>], good: impl Fn(&World) -> bool) -> Option<usize> {
-    let mut reaches = vec![false; worlds.len()];
-    let mut open: Vec<usize> = (0..worlds.len()).filter(|at| good(&worlds[*at])).collect();
-    for at in &open {
-        reaches[*at] = true;
-    }
-    while let Some(at) = open.pop() {
-        for before in &backward[at] {
-            let before = *before as usize;
-            if !reaches[before] {
-                reaches[before] = true;
-                open.push(before);
-            }
-        }
-    }
-    reaches.iter().position(|reaches| !reaches)
-}
-
-fn way(came: &[Option<(usize, String)>], mut at: usize) -> Vec<String> {
-    let mut way = Vec::new();
-    while let Some((before, step)) = &came[at] {
-        way.push(step.clone());
-        at = *before;
-    }
-    way.reverse();
-    way
 }

@@ -124,7 +124,11 @@ impl World {
     /// of attempts that their hearer is past, answers to a source that is over, and by how much
     /// a counter is past its bound.
     pub(crate) fn forget(&mut self, source: &Graph) {
-        let over = self.source.journal.as_ref().is_some_and(|m| m.has_ended(source));
+        let over = self
+            .source
+            .journal
+            .as_ref()
+            .is_some_and(|m| m.has_ended(source));
         let attempt_of = |process: &Process| process.journal.as_ref().map_or(0, |m| m.attempt);
         let (source_at, target_at) = (attempt_of(&self.source), attempt_of(&self.target));
         self.network.retain(|said| match said {
@@ -132,7 +136,10 @@ impl World {
             Said::Answer(_, attempt) => !over && *attempt >= source_at,
         });
         for process in [&mut self.source, &mut self.target] {
-            for machine in [&mut process.live, &mut process.journal].into_iter().flatten() {
+            for machine in [&mut process.live, &mut process.journal]
+                .into_iter()
+                .flatten()
+            {
                 machine.losses = machine.losses.min(2);
                 machine.tries = machine.tries.min(2);
             }

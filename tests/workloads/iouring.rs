@@ -13,7 +13,8 @@ const PARAMS_BYTES: usize = 120;
 
 fn main() {
     let mut params = [0_u64; PARAMS_BYTES / 8];
-    // SAFETY: the kernel writes at most `struct io_uring_params`, which is as long as `params` and not stricter aligned.
+    // SAFETY: the kernel writes at most `struct io_uring_params`, which is as long as `params` and
+    // not stricter aligned.
     let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 8, params.as_mut_ptr()) };
     if let Err(errno) = Errno::result(ring) {
         let _ = writeln!(std::io::stderr(), "cannot set up an io_uring: {errno}");

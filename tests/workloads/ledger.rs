@@ -1,7 +1,8 @@
 //! The file in which a workload writes down every tick, and how to judge it.
 //!
-//! A line is a number, or the name of a part of the workload and a number. The numbers of a part count from 1 without
-//! gap or repeat. A workload that finds its own state changed writes `corrupt` and what, and ends.
+//! A line is a number, or the name of a part of the workload and a number. The numbers of a part
+//! count from 1 without gap or repeat. A workload that finds its own state changed writes `corrupt`
+//! and what, and ends.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

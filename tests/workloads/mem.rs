@@ -1,4 +1,5 @@
-//! `wl-mem [LEDGER] [--mib N] [--rate PAGES_PER_SECOND]`: memory that changes at a given rate and is checked all the time.
+//! `wl-mem [LEDGER] [--mib N] [--rate PAGES_PER_SECOND]`: memory that changes at a given rate and
+//! is checked all the time.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -50,7 +51,8 @@ impl Writes {
         }
     }
 
-    /// Those that have become due since the last call. A pause (being frozen is one) is not caught up with.
+    /// Those that have become due since the last call. A pause (being frozen is one) is not caught
+    /// up with.
     fn due(&mut self) -> u64 {
         let now = Instant::now();
         self.since = self.since.max(now.checked_sub(10 * TICK).unwrap_or(now));

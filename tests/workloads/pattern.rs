@@ -1,4 +1,5 @@
-//! Memory whose every word can be checked: what a page must hold follows from its number and how often it was written.
+//! Memory whose every word can be checked: what a page must hold follows from its number and how
+//! often it was written.
 
 /// Words of 8 bytes in a page of 4 KiB.
 const PAGE_WORDS: usize = 512;

@@ -88,7 +88,10 @@ impl Recorder {
 
     /// Records a state that the target passed, and tells of it.
     pub(crate) fn passed(&mut self, trail: Trail, attempt: u32) -> Result<(), Failure> {
-        if trail.left.is_none() {
+        let known = |other: &Trail| {
+            (other.state, other.side, other.entered) == (trail.state, trail.side, trail.entered)
+        };
+        if !self.summary.states().iter().any(known) {
             let body = EventBody::State {
                 state: trail.state,
                 attempt,

@@ -6,6 +6,8 @@
 mod node;
 pub mod rules;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use node::{AskKind, Condition, Edge, EventKind, Guard, Node, Phase, RetryPolicy, Work};
 pub use rules::Broken;

@@ -215,6 +215,8 @@ pub fn advance(graph: &Graph, machine: &Machine, event: EventKind) -> Result<Ste
             next.losses = 0;
             next.tries = 0;
             next.lost = true;
+            // The target may have been asked just before.
+            next.touched |= machine.state == StateName::Connect;
         }
         EventKind::Done | EventKind::Reopened | EventKind::Unsure => {}
     }

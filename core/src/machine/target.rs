@@ -95,14 +95,16 @@ fn asked(graph: &Graph, machine: &Machine, ask: AskKind, attempt: u32) -> Reacti
     if attempt > machine.attempt {
         // Only a new attempt may begin; what is being dropped is dropped first.
         let begins = ask == AskKind::Open && machine.handles(graph, EventKind::Reopened);
-        let mut reaction = nothing(machine);
-        if begins {
-            reaction.machine.attempt = attempt;
-            reaction.event = Some(EventKind::Reopened);
-        } else if ask == AskKind::Drop {
-            return drop_asked(graph, machine);
-        }
-        return reaction;
+        let newer = Machine {
+            attempt,
+            ..machine.clone()
+        };
+        return match ask {
+            AskKind::Open if begins => event(&newer, EventKind::Reopened),
+            // The attempt to be dropped never got here; what is here is an earlier one's.
+            AskKind::Drop => drop_asked(graph, &newer),
+            _ => nothing(machine),
+        };
     }
     match ask {
         AskKind::Open => nothing(machine),

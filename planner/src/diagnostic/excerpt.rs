@@ -53,7 +53,7 @@ fn excerpt<'d>(source: &Source, mut marks: Vec<Mark<'d>>) -> Excerpt<'d> {
     marks.sort_by_key(|mark| (mark.span.bytes.start, mark.span.bytes.end));
     let first_line = marks.first().map_or(1, |mark| mark.span.line);
     let mut shown = Excerpt {
-        text: prefix(source).to_owned(),
+        text: prefix(source),
         first_line,
         from_start: true,
         marks: Vec::new(),
@@ -79,21 +79,22 @@ fn excerpt<'d>(source: &Source, mut marks: Vec<Mark<'d>>) -> Excerpt<'d> {
 fn add_line<'d>(shown: &mut Excerpt<'d>, line: &str, at: usize, marks: Vec<Mark<'d>>) {
     let focus = marks.iter().find(|mark| mark.primary).or(marks.first());
     let wanted = focus.map_or(0, |mark| mark.span.bytes.start.saturating_sub(at));
-    let column = line
-        .get(..wanted)
-        .map_or(0, |before| before.chars().count());
-    let skip = if column > LINE_MAX - LEAD {
-        column - LEAD
-    } else {
-        0
+    // Only the characters near the mark are looked at: there may be many marks in a huge line.
+    let before = line.get(..wanted).unwrap_or_default();
+    let skip = match before.chars().rev().nth(LINE_MAX - LEAD) {
+        Some(_) => before.char_indices().rev().nth(LEAD - 1),
+        None => None,
     };
+    let skip = skip.map_or(0, |(byte, _)| byte);
     if skip > 0 {
         shown.text.push('…');
         shown.from_start = shown.from_start && focus.is_none_or(|mark| !mark.primary);
     }
     // Where each byte of the line stands in the excerpt: replaced characters change their length.
     let mut moved: Vec<(usize, usize)> = Vec::new();
-    let mut window = line.char_indices().skip(skip);
+    let mut window = line[skip..]
+        .char_indices()
+        .map(|(byte, next)| (skip + byte, next));
     for (byte, character) in window.by_ref().take(LINE_MAX) {
         moved.push((byte, shown.text.len()));
         match character {

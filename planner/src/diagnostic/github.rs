@@ -1,6 +1,6 @@
 //! Diagnostics as workflow commands of GitHub Actions, which shows them in the diff.
 
-use super::Diagnostic;
+use super::{Diagnostic, visible};
 use std::fmt::Write;
 
 /// One line for each diagnostic.
@@ -34,9 +34,12 @@ fn line(diagnostic: &Diagnostic) -> String {
 
 /// The message: percent signs and line ends are escaped, or it would end early.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| line.chars().map(visible).collect::<String>())
+        .map(|line| line.replace('%', "%25"))
+        .collect();
+    lines.join("%0A")
 }
 
 /// A property's value: what separates properties is escaped too.

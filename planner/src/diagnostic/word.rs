@@ -43,7 +43,11 @@ pub(crate) fn nearest<'w>(
     let written = plain(written);
     words
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&written, &plain(word)), word))
+        // Lengths that differ by more than is forgiven need no comparing.
+        .filter(|word| {
+            word.len().abs_diff(written.len()) <= word.len().max(written.len()).div_ceil(3)
+        })
+        .map(|word| (strsim::osa_distance(&written, &plain(word)), word))
         .filter(|(distance, word)| *distance <= word.len().max(written.len()).div_ceil(3))
         .filter(|(distance, word)| *distance < word.len())
         .min_by_key(|(distance, _)| *distance)

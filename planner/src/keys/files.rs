@@ -3,8 +3,9 @@
 use super::key::{Key, Kind, Word};
 use super::reader::{Choice, Fields, Reader, Value};
 use super::{named, section, value};
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::BAD_VALUE;
-use crate::yaml::NodeKind;
+use crate::yaml::{Node, NodeKind};
 use phaul_core::plan::FileSet;
 
 section! {
@@ -31,19 +32,21 @@ pub(super) const NONE: &[Word] = &[Word::new("none", "nothing is moved with it")
 pub(super) static ENTRY: Kind = Kind::OneOf(&ENTRIES, NONE);
 
 pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Vec<FileSet>> {
-    if let NodeKind::Text(text) = &value.node.kind {
-        return reader.word(value, text).map(|_| vec![FileSet::None]);
+    match &value.node.kind {
+        NodeKind::Text(text) => return reader.word(value, text).map(|_| vec![FileSet::None]),
+        NodeKind::List(items) if items.len() > 1 => {
+            let none = |item: &&Node| item.text() == Some(NONE[0].name);
+            if let Some(none) = items.iter().find(none) {
+                let message = "`files` has `none` beside other entries";
+                let found = Diagnostic::at(&BAD_VALUE, &none.place, message)
+                    .label("either none or some")
+                    .help(Some("keep `none` alone, or leave it out".to_owned()));
+                reader.report.push(found);
+            }
+        }
+        _ => {}
     }
-    let sets = value::list(reader, value, entry)?;
-    if sets.len() > 1 && sets.contains(&FileSet::None) {
-        let found = value
-            .wrong(&BAD_VALUE, "`files` has `none` beside other entries")
-            .label("either none or some")
-            .help(Some("keep `none` alone, or leave it out".to_owned()));
-        reader.report.push(found);
-        return None;
-    }
-    Some(sets)
+    value::list(reader, value, entry)
 }
 
 fn entry(reader: &mut Reader, value: &Value<'_>) -> Option<FileSet> {

@@ -119,7 +119,7 @@ impl Kind {
             Self::Backoff => "a range of durations such as `1s..30s`".to_owned(),
             Self::Words(words) => match words {
                 [only] => format!("`{}`", only.name),
-                _ => "one word of a list".to_owned(),
+                _ => "one of its words".to_owned(),
             },
             Self::Section(_) => "a mapping with keys of its own".to_owned(),
             Self::OneOf(_, []) => "a mapping with one key".to_owned(),

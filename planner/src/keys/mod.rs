@@ -54,19 +54,22 @@ pub fn find(path: &str) -> Option<&'static Key> {
 
 /// Where keys of this name stand in a plan, as paths.
 pub(crate) fn homes(name: &str) -> Vec<String> {
-    fn search(path: &str, keys: &'static [Key], name: &str, found: &mut Vec<String>) {
+    fn search(
+        way: &mut Vec<&'static str>,
+        keys: &'static [Key],
+        name: &str,
+        found: &mut Vec<String>,
+    ) {
         for key in keys {
-            let path = match path {
-                "" => key.name.to_owned(),
-                path => format!("{path}.{}", key.name),
-            };
+            way.push(key.name);
             if key.name == name {
-                found.push(path.clone());
+                found.push(way.join("."));
             }
-            search(&path, key.kind.keys(), name, found);
+            search(way, key.kind.keys(), name, found);
+            way.pop();
         }
     }
     let mut found = Vec::new();
-    search("", PLAN.keys, name, &mut found);
+    search(&mut Vec::new(), PLAN.keys, name, &mut found);
     found
 }

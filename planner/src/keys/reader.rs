@@ -134,14 +134,17 @@ impl Reader {
     pub(crate) fn unknown_key(&mut self, path: &str, section: &'static Section, entry: &Entry) {
         let message = match path {
             "" => format!("a plan has no key {}", shown(&entry.key)),
-            path => format!("`{path}` has no key {}", shown(&entry.key)),
+            path => format!("{} has no key {}", shown(path), shown(&entry.key)),
         };
         let meant = nearest(&entry.key, section.names());
         let known = format!("the keys here are {}", alternatives(section.names()));
-        let help = match (meant, super::homes(&entry.key).as_slice()) {
-            (Some(meant), _) => format!("did you mean `{meant}`? {known}"),
-            (None, [home]) => format!("did you mean `{home}`? {known}"),
-            (None, _) => known,
+        let home = || match super::homes(&entry.key).as_slice() {
+            [home] => Some(home.clone()),
+            _ => None,
+        };
+        let help = match meant.map(str::to_owned).or_else(home) {
+            Some(meant) => format!("did you mean `{meant}`? {known}"),
+            None => known,
         };
         let found = Diagnostic::at(&UNKNOWN_KEY, &entry.place, message)
             .label("unknown key")
@@ -317,21 +320,40 @@ impl<'n> Fields<'n> {
     fn missing(&self, reader: &mut Reader, key: &'static Key) {
         // A key that is there under a slightly other name is reported as unknown already.
         let misspelt = self.entries.iter().any(|entry| {
-            self.section.key(&entry.key).is_none()
-                && nearest(&entry.key, self.section.names()) == Some(key.name)
+            self.section.key(&entry.key).is_none() && nearest(&entry.key, [key.name]).is_some()
         });
         if misspelt {
             return;
         }
         let message = match self.path.as_str() {
             "" => format!("the plan has no `{}`: {}", key.name, key.doc),
-            path => format!("`{path}` has no `{}`: {}", key.name, key.doc),
+            path => format!("{} has no `{}`: {}", shown(path), key.name, key.doc),
         };
         let found = self
             .lacks(&MISSING_KEY, message)
             .label(format!("`{}` is missing here", key.name))
-            .help(Some(format!("add `{}`: {}", key.name, key.kind.noun())));
+            .help(Some(how_to_add(key)));
         reader.report.push(found);
+    }
+}
+
+fn how_to_add(key: &Key) -> String {
+    let name = key.name;
+    match key.kind {
+        Kind::OneOf(section, _) => {
+            format!("add `{name}` with one of {}", alternatives(section.names()))
+        }
+        Kind::Section(section) => {
+            let needed = section
+                .keys
+                .iter()
+                .filter(|key| matches!(key.absent, Absent::Required));
+            format!(
+                "add `{name}` with {}",
+                alternatives(needed.map(|key| key.name))
+            )
+        }
+        kind => format!("add `{name}`: {}", kind.noun()),
     }
 }
 

@@ -5,6 +5,8 @@ mod graph_json;
 mod mermaid;
 mod plan;
 mod resources;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 mod yaml;

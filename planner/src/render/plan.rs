@@ -2,12 +2,12 @@
 
 use super::resources::{Made, made};
 use super::text;
-use super::yaml::{Line, lines};
+use super::yaml::{Does, Line, lines};
 use crate::compile::Graphs;
 use crate::keys::{self, Absent};
 use crate::load::Loaded;
 use crate::source::SourceKind;
-use phaul_core::graph::Graph;
+use phaul_core::graph::{Graph, StateName};
 use phaul_core::plan::Plan;
 use serde::Serialize;
 use std::fmt::Write;
@@ -22,7 +22,8 @@ pub fn human(loaded: &Loaded) -> String {
     };
     let mut out = String::from("# The plan. What has no mark is set in its file.\n");
     for line in lines(plan) {
-        out.push_str(&marked(&line, loaded));
+        let mark = mark(&line, loaded, graphs);
+        out.push_str(&marked(&line, &mark));
     }
     for graph in [&graphs.source, &graphs.target] {
         // Writing into a string cannot fail.
@@ -36,30 +37,33 @@ pub fn human(loaded: &Loaded) -> String {
     out
 }
 
-/// A line of the plan with its mark.
-fn marked(line: &Line, loaded: &Loaded) -> String {
-    let mark = match &line.sets {
-        None => String::new(),
-        Some(path) => match loaded.settings.get(path) {
-            Some(setting) if setting.value.source.kind() == SourceKind::Option => {
-                setting.value.source.name().to_owned()
-            }
-            Some(_) => String::new(),
-            None if line.absent => meaning(path).to_owned(),
-            None => "default".to_owned(),
-        },
-    };
-    match (line.absent, mark.as_str()) {
-        (false, "") => format!("{}\n", line.text),
-        (false, mark) => format!("{:MARK_COLUMN$} # {mark}\n", line.text),
-        (true, mark) => {
-            let indent = line.text.len() - line.text.trim_start().len();
-            format!(
-                "{}# {} {mark}\n",
-                &line.text[..indent],
-                line.text.trim_start()
-            )
+/// What is said about a line: where its value comes from, if not from the plan's file.
+fn mark(line: &Line, loaded: &Loaded, graphs: &Graphs) -> String {
+    let rounds = graphs.source.node(StateName::CopyMemory).is_some();
+    match (line.does, loaded.settings.get(&line.path)) {
+        (Does::Open, _) if line.path == "memory.converge" && !rounds => {
+            "not looked at: no rounds are made".to_owned()
         }
+        (Does::Open, _) => String::new(),
+        (_, Some(setting)) if setting.value.source.kind() == SourceKind::Option => {
+            setting.value.source.name().to_owned()
+        }
+        (_, Some(_)) => String::new(),
+        (Does::LeaveOut, None) => meaning(&line.path).to_owned(),
+        (Does::Set, None) => "default".to_owned(),
+    }
+}
+
+/// A line of the plan with its mark. What is left out is itself a comment.
+fn marked(line: &Line, mark: &str) -> String {
+    match (line.does, mark) {
+        (Does::LeaveOut, mark) => {
+            let key = line.text.trim_start();
+            let indent = &line.text[..line.text.len() - key.len()];
+            format!("{indent}# {key} {mark}\n")
+        }
+        (_, "") => format!("{}\n", line.text),
+        (_, mark) => format!("{:MARK_COLUMN$} # {mark}\n", line.text),
     }
 }
 

@@ -4,20 +4,33 @@ use super::tree::{self, Shown};
 use crate::yaml::reads_plain;
 use phaul_core::plan::Plan;
 
-/// A line of a plan, with the path of the key that it sets.
+/// A line of a plan, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) text: String,
-    /// The key's path; none for lines that only open a section.
-    pub(super) sets: Option<String>,
-    /// Nothing is written: the key is left out.
-    pub(super) absent: bool,
+    /// The key's path.
+    pub(super) path: String,
+    pub(super) does: Does,
+}
+
+/// What a line does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Does {
+    /// It opens a section.
+    Open,
+    /// It sets the key.
+    Set,
+    /// Nothing: the key is left out.
+    LeaveOut,
 }
 
 /// The plan with every key, in the order of the reference.
 pub fn to_yaml(plan: &Plan) -> String {
     let mut out = String::new();
-    for line in lines(plan).iter().filter(|line| !line.absent) {
+    for line in lines(plan)
+        .iter()
+        .filter(|line| line.does != Does::LeaveOut)
+    {
         out.push_str(&line.text);
         out.push('\n');
     }
@@ -43,38 +56,27 @@ fn block(entries: &[(String, Shown)], path: &str, depth: usize, lines: &mut Vec<
         let head = format!("{indent}{}:", scalar(key));
         match value {
             Shown::Map(entries) if !entries.is_empty() => {
-                lines.push(opens(head));
+                lines.push(line(head, &at, Does::Open));
                 block(entries, &at, depth + 1, lines);
             }
             Shown::List(items) if items.iter().any(is_map) => {
-                lines.push(opens(head));
+                lines.push(line(head, &at, Does::Open));
                 for (number, item) in items.iter().enumerate() {
                     let text = format!("{indent}  - {}", flow(item));
-                    lines.push(sets(text, format!("{at}[{number}]")));
+                    lines.push(line(text, &format!("{at}[{number}]"), Does::Set));
                 }
             }
-            Shown::Absent => lines.push(Line {
-                absent: true,
-                ..sets(head, at)
-            }),
-            other => lines.push(sets(format!("{head} {}", flow(other)), at)),
+            Shown::Absent => lines.push(line(head, &at, Does::LeaveOut)),
+            other => lines.push(line(format!("{head} {}", flow(other)), &at, Does::Set)),
         }
     }
 }
 
-fn opens(text: String) -> Line {
+fn line(text: String, path: &str, does: Does) -> Line {
     Line {
         text,
-        sets: None,
-        absent: false,
-    }
-}
-
-fn sets(text: String, path: String) -> Line {
-    Line {
-        text,
-        sets: Some(path),
-        absent: false,
+        path: path.to_owned(),
+        does,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::diagnostic::codes::{
 };
 use crate::diagnostic::{Diagnostic, Report, Rule, shown};
 use crate::source::{Place, Source, Span};
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, options};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, options};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -254,8 +254,8 @@ impl<'t> Builder<'t, '_> {
             bytes: at..end,
         };
         match error.kind() {
-            granit_parser::ErrorKind::RecursionLimitExceeded => self.too_deep(span),
-            _ => self.syntax(span, &error.info()),
+            ErrorKind::RecursionLimitExceeded => self.too_deep(span),
+            kind => self.syntax(span, &plain_words(kind)),
         }
     }
 
@@ -295,6 +295,26 @@ impl<'t> Builder<'t, '_> {
             span,
         }
     }
+}
+
+/// What is wrong, in words that need no knowledge of the parser where mistakes are usual.
+fn plain_words(kind: &ErrorKind) -> String {
+    let words = match kind {
+        ErrorKind::ExpectedDocumentStart => "more text follows where the value has ended",
+        ErrorKind::MappingValueNotAllowed => {
+            "a `:` stands where there can be no key; text with a `: ` in it needs quotes"
+        }
+        ErrorKind::InvalidColonPlacement => "a `:` stands where a `,` or a bracket is expected",
+        ErrorKind::UnknownAnchor => "an alias has no anchor before it",
+        ErrorKind::UnexpectedCharacter { character } => {
+            return format!(
+                "text that begins with {} needs quotes",
+                shown(&character.to_string())
+            );
+        }
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 fn convert(span: &granit_parser::Span) -> Span {

@@ -6,6 +6,9 @@
 mod build;
 mod scalar;
 
+#[cfg(test)]
+mod tests;
+
 use crate::diagnostic::Report;
 use crate::source::{Place, Source};
 use std::sync::Arc;

@@ -10,7 +10,8 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// What makes cargo build into the directory that this binary is in: labs take the programs from there.
+/// What makes cargo build into the directory that this binary is in: labs take the programs from
+/// there.
 pub(crate) fn profile() -> Option<&'static str> {
     let own = std::env::current_exe().ok()?;
     (own.parent()?.file_name()? == OsStr::new("release")).then_some("--release")

@@ -69,7 +69,8 @@ fn haul(lab: &Lab, pid: i32, from: Side) -> Result<String> {
     figures(&source.read(REPORT)?)
 }
 
-/// The hosts of a lab see those cgroups of the machine that belong to no host: CRIU must leave cgroups alone.
+/// The hosts of a lab see those cgroups of the machine that belong to no host: CRIU must leave
+/// cgroups alone.
 fn plan(pid: i32, to: Side, address: &str) -> String {
     format!(
         "version: 1\n\

@@ -29,9 +29,10 @@ pub(crate) struct CommandLine {
 enum Command {
     /// Bring both hosts up; what is up stays as it is
     ///
-    /// The first time this builds the hosts' system with debootstrap (some minutes, about 350 MB), which is kept in
-    /// $PHAUL_LAB_DIR, by default phaul-lab in the user's cache directory. The programs of the last build are copied
-    /// into the lab: after a new build take the lab down and up again.
+    /// The first time this builds the hosts' system with debootstrap (some minutes, about 350 MB),
+    /// which is kept in $PHAUL_LAB_DIR, by default phaul-lab in the user's cache directory. The
+    /// programs of the last build are copied into the lab: after a new build take the lab down and
+    /// up again.
     Up,
     /// Take both hosts down and leave nothing but the cached system
     Down {

@@ -1,4 +1,5 @@
-//! `wl-zoo LEDGER [--port P] [--mib N] [--every MS]`: something of everything that a migration must carry over.
+//! `wl-zoo LEDGER [--port P] [--mib N] [--every MS]`: something of everything that a migration must
+//! carry over.
 //!
 //! ```text
 //! parent    memory   pages rewritten and all of them checked
@@ -9,7 +10,8 @@
 //!           a listening TCP socket: `ping` is answered with the counter of `memory`
 //!           a zombie: a child that has ended and that nobody waits for
 //! ```
-//! Every part ticks in the ledger under its name, and writes `corrupt` there when it finds something changed.
+//! Every part ticks in the ledger under its name, and writes `corrupt` there when it finds
+//! something changed.
 
 mod listener;
 mod partner;

@@ -54,7 +54,8 @@ pub(crate) fn start(zoo: &Zoo) -> io::Result<Children> {
         }
     })?;
     let (_, _, to_echo, from_echo) = pipes.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    // The memfd stays open besides being mapped: a descriptor of it is a thing to be carried over, too.
+    // The memfd stays open besides being mapped: a descriptor of it is a thing to be carried over,
+    // too.
     std::mem::forget(file);
     Ok(Children {
         pipes: Pipes { to_echo, from_echo },
@@ -102,7 +103,8 @@ fn partner(zoo: &Zoo, parent: Pid, regions: [(&str, &Region); 2]) {
     }
 }
 
-/// Memory in which two take turns: who has the turn checks all that the other wrote, and writes all anew.
+/// Memory in which two take turns: who has the turn checks all that the other wrote, and writes all
+/// anew.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Region {
     words: &'static [AtomicU64],

@@ -37,8 +37,9 @@ impl SharedWords {
     }
 
     fn of(start: NonNull<c_void>, count: NonZeroUsize) -> Self {
-        // SAFETY: `start` begins a mapping of `count` words that is never unmapped, is aligned to a page, and holds plain
-        // numbers, which every process that has the mapping only touches as atomics.
+        // SAFETY: `start` begins a mapping of `count` words that is never unmapped, is aligned to a
+        // page, and holds plain numbers, which every process that has the mapping only touches as
+        // atomics.
         Self(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), count.get()) })
     }
 }

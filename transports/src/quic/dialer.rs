@@ -10,20 +10,25 @@ use crate::codec::Codec;
 use crate::keys::{Identity, Keys};
 use crate::life::Life;
 use crate::rate::RateLimit;
-use crate::wire::HELLO_MAX;
 use crate::wire::hello::{REFUSED_VERSION, Verdict, Versions, decode_welcome, encode_hello};
+use crate::wire::{HELLO_MAX, STREAMS_MAX};
 use async_trait::async_trait;
 use phaul_core::executor::ports::{Dial, Link, Peer};
-use phaul_core::failure::Failure;
+use phaul_core::failure::{Failure, FailureKind};
 use phaul_core::plan::Rate;
-use quinn::{ClientConfig, Connection, Endpoint, ReadError, WriteError};
+use quinn::{ClientConfig, Connection, Endpoint, ReadError, TransportConfig, WriteError};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 /// How many of a name's addresses are tried.
 const ADDRESSES_MAX: usize = 4;
+
+/// How long an address has for its answer before the next one is tried too (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
 
 /// Makes links to one peer over QUIC.
 #[derive(Debug)]
@@ -43,8 +48,9 @@ impl QuicDialer {
         address: impl Into<String>,
         peer: impl Into<String>,
         keys: Keys,
-        options: DialerOptions,
+        mut options: DialerOptions,
     ) -> Self {
+        options.streams = options.streams.clamp(1, STREAMS_MAX);
         Self {
             address: address.into(),
             peer: peer.into(),
@@ -89,59 +95,41 @@ impl QuicDialer {
         }
     }
 
-    /// Connects to the first of the peer's addresses that answers.
+    /// Connects to whichever of the peer's addresses answers first.
     async fn connect(
         &self,
         wanted: &Wanted,
-        identity: &Identity,
+        identity: Identity,
         deadline: Instant,
     ) -> Result<(Endpoint, Connection), Failure> {
         let addresses = resolve(wanted, deadline).await?;
-        let mut failure = wanted.unreachable("its name has no address");
-        let mut left = addresses.len() as u32; // at most `ADDRESSES_MAX`
-        for address in addresses {
-            let now = Instant::now();
-            let share = deadline.saturating_duration_since(now) / left;
-            left -= 1;
-            failure = match self
-                .connect_to(address, wanted, identity, now + share)
-                .await
-            {
-                Ok(connected) => return Ok(connected),
-                Err(failure) => failure,
-            };
-        }
-        Err(failure)
-    }
-
-    async fn connect_to(
-        &self,
-        address: SocketAddr,
-        wanted: &Wanted,
-        identity: &Identity,
-        deadline: Instant,
-    ) -> Result<(Endpoint, Connection), Failure> {
-        let presented = Arc::new(OnceLock::new());
-        let broken = |why: &dyn ToString| wanted.unreachable(&why.to_string());
-        let tls = tls::client(identity, wanted.key, Arc::clone(&presented))
-            .map_err(|error| Failure::new("keys-damaged", error.to_string()))?;
-        let mut config = ClientConfig::new(Arc::new(tls));
+        let identity = Arc::new(identity);
         let options = &self.options;
         let transport = endpoint::dialer_transport(&options.timing, &options.windows);
-        config.transport_config(Arc::new(transport));
-        let local: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let endpoint = endpoint::open(local, None).map_err(|error| broken(&error))?;
-        let connecting = endpoint
-            .connect_with(config, address, tls::SERVER_NAME)
-            .map_err(|error| broken(&error))?;
-        match timeout_at(deadline, connecting).await {
-            Ok(Ok(connection)) => Ok((endpoint, connection)),
-            Ok(Err(error)) => Err(wanted.refusal(&error, presented.get().copied())),
-            Err(_) => Err(broken(&"it does not answer")),
+        let transport = Arc::new(transport);
+        let mut attempts = JoinSet::new();
+        for (place, address) in (0..).zip(addresses) {
+            let attempt = Attempt {
+                address,
+                wanted: wanted.clone(),
+                identity: Arc::clone(&identity),
+                transport: Arc::clone(&transport),
+            };
+            attempts.spawn(async move {
+                tokio::time::sleep(STAGGER * place).await;
+                attempt.connect(deadline).await
+            });
         }
+        let mut failure = wanted.unreachable("its name has no address");
+        while let Some(Ok(attempt)) = attempts.join_next().await {
+            match attempt {
+                Ok(connected) => return Ok(connected),
+                // What somebody answered says more than that nobody did elsewhere.
+                Err(_) if failure.kind == FailureKind::Final => {}
+                Err(next) => failure = next,
+            }
+        }
+        Err(failure)
     }
 
     /// Says hello and hears whether the peer goes on. Only this proves that the peer has
@@ -208,7 +196,7 @@ impl Dial for QuicDialer {
     async fn dial(&self) -> Result<Link, Failure> {
         let deadline = Instant::now() + self.options.timing.handshake;
         let (wanted, identity) = self.prepare().await?;
-        let (endpoint, connection) = self.connect(&wanted, &identity, deadline).await?;
+        let (endpoint, connection) = self.connect(&wanted, identity, deadline).await?;
         let link = self.open_link(&connection, &wanted, Draining(endpoint));
         match timeout_at(deadline, link).await {
             Ok(Ok(link)) => Ok(link),
@@ -220,6 +208,39 @@ impl Dial for QuicDialer {
                 connection.close(Close::Violation.code(), b"no welcome in time");
                 Err(wanted.unreachable("it says no hello"))
             }
+        }
+    }
+}
+
+/// An attempt to connect to one of the peer's addresses.
+struct Attempt {
+    address: SocketAddr,
+    wanted: Wanted,
+    identity: Arc<Identity>,
+    transport: Arc<TransportConfig>,
+}
+
+impl Attempt {
+    async fn connect(self, deadline: Instant) -> Result<(Endpoint, Connection), Failure> {
+        let wanted = &self.wanted;
+        let broken = |why: &dyn ToString| wanted.unreachable(&why.to_string());
+        let presented = tls::Presented::default();
+        let tls = tls::client(&self.identity, wanted.key, Arc::clone(&presented))
+            .map_err(|error| Failure::new("keys-damaged", error.to_string()))?;
+        let mut config = ClientConfig::new(Arc::new(tls));
+        config.transport_config(self.transport);
+        let local: SocketAddr = match self.address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let endpoint = endpoint::open(local, None).map_err(|error| broken(&error))?;
+        let connecting = endpoint
+            .connect_with(config, self.address, tls::SERVER_NAME)
+            .map_err(|error| broken(&error))?;
+        match timeout_at(deadline, connecting).await {
+            Ok(Ok(connection)) => Ok((endpoint, connection)),
+            Ok(Err(error)) => Err(wanted.refusal(&error, presented.get().copied())),
+            Err(_) => Err(broken(&"it does not answer")),
         }
     }
 }

@@ -10,7 +10,7 @@ use quinn::{
 };
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 /// The largest UDP payload that is tried. quinn 0.11 hands the kernel ten packets at a time,
@@ -42,12 +42,16 @@ fn enlarge_buffers(socket: &UdpSocket) {
     // The kernel reports twice what was asked for, and less if its limit is lower.
     let size = nix::sys::socket::getsockopt(socket, RcvBuf).unwrap_or_default() / 2;
     if sent.is_err() || received.is_err() || size < SOCKET_BUFFER {
-        tracing::warn!(
-            wanted_bytes = SOCKET_BUFFER,
-            got_bytes = size,
-            "the UDP socket's buffer is small: transfers will be slow until the sysctls \
-             net.core.rmem_max and net.core.wmem_max are raised"
-        );
+        // Once: every further socket of this process meets the same limit.
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            tracing::warn!(
+                wanted_bytes = SOCKET_BUFFER,
+                got_bytes = size,
+                "the UDP socket's buffer is small: transfers will be slow until the sysctls \
+                 net.core.rmem_max and net.core.wmem_max are raised"
+            );
+        });
     }
 }
 

@@ -143,7 +143,11 @@ impl Wanted {
     pub(super) fn refused(&self, code: &str, reason: &str) -> Failure {
         Failure::new(
             code,
-            format!("the agent at {} refuses the link: {reason}", self.address),
+            format!(
+                "the agent at {} refuses the link: {}",
+                self.address,
+                said(reason.as_bytes())
+            ),
         )
     }
 

@@ -70,8 +70,12 @@ impl Greeted {
         };
         tokio::spawn(reader.run());
         tokio::spawn(watch(self.connection, life));
+        let peer = self.peer.name.clone();
+        tracing::info!(peer, "a link is up");
         tasks.spawn(async move {
+            let life = Arc::clone(&writer.life);
             writer.run().await;
+            tracing::info!(peer, reason = %life.reason(), "a link has ended");
             guard.release().await;
         });
         Link {

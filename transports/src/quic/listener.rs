@@ -38,7 +38,8 @@ pub struct QuicListener {
 
 impl QuicListener {
     /// Listens on an address of this host. This host's key is read now, the peers' keys
-    /// whenever one calls, so that trust is given and taken away at once.
+    /// whenever one calls, so that trust is given and taken away at once. To be called within
+    /// a Tokio runtime, which then serves the callers.
     pub fn bind(
         address: SocketAddr,
         keys: Keys,

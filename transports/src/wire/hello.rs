@@ -152,6 +152,14 @@ fn to_proto(hello: &Hello) -> pb::Hello {
     }
 }
 
+/// A word that can be shown to people as it is.
+fn printable(field: &'static str, word: String) -> Result<String, WireError> {
+    if word.chars().any(char::is_control) {
+        return Err(wrong(field, "no control characters", word));
+    }
+    text(field, word, WORD_MAX)
+}
+
 fn checked(hello: pb::Hello) -> Result<Hello, WireError> {
     if hello.magic != MAGIC {
         return Err(wrong("magic", format!("{MAGIC:?}"), hello.magic));
@@ -171,11 +179,11 @@ fn checked(hello: pb::Hello) -> Result<Hello, WireError> {
     let capabilities = hello
         .capabilities
         .into_iter()
-        .map(|word| text("capabilities", word, WORD_MAX))
+        .map(|word| printable("capabilities", word))
         .collect::<Result<_, _>>()?;
     Ok(Hello {
         versions,
-        software: text("software", hello.software, WORD_MAX)?,
+        software: printable("software", hello.software)?,
         capabilities,
         bulk_streams: hello.bulk_streams,
     })
@@ -191,7 +199,7 @@ mod tests {
             min,
             max: min + more,
         });
-        let words = prop::collection::vec("[a-z0-9-]{0,128}", 0..=CAPABILITIES_MAX);
+        let words = prop::collection::vec("[a-z0-9-]{0,20}", 0..6);
         (versions, "\\PC{0,32}", words, 1..=STREAMS_MAX).prop_map(
             |(versions, software, capabilities, bulk_streams)| Hello {
                 versions,
@@ -257,6 +265,10 @@ mod tests {
             (said(|hello| hello.bulk_streams = 0), "`bulk_streams`"),
             (said(|hello| hello.bulk_streams = 65), "`bulk_streams`"),
             (said(|hello| hello.software = "x".repeat(200)), "software"),
+            (
+                said(|hello| hello.software = "\x1b[2J".into()),
+                "`software`",
+            ),
             (
                 said(|hello| hello.capabilities = vec!["x".into(); 33]),
                 "capabilities",

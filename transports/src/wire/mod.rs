@@ -12,8 +12,6 @@ pub mod message;
 
 pub use crate::codec::Codec;
 
-mod decode;
-mod encode;
 mod field;
 
 /// The largest frame on the control stream after the hello, in bytes.

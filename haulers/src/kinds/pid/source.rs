@@ -2,10 +2,11 @@
 
 use super::freeze;
 use super::held::{Holding, TASKS};
-use crate::attempt::{Attempt, Attempts, make_directory, note, noted};
+use crate::attempt::{Attempt, Attempts, Note, make_directory, note, noted};
 use crate::checks;
 use crate::criu::desk::Line;
 use crate::criu::rpc::{self, Worker};
+use crate::criu::verdict::{Verdict, decided};
 use crate::criu::{cache, config, log};
 use crate::tasks::{Task, stat};
 use async_trait::async_trait;
@@ -165,8 +166,11 @@ impl SourceHauler for PidSource {
             live.worker.ended(END).await;
         }
         self.live = None;
-        let Some(note) = noted::<Holding>(ledger, TASKS).filter(|note| note.is_of_this_boot())
-        else {
+        let newest = self.attempts.newest();
+        let killed = newest
+            .is_some_and(|attempt| matches!(decided(&attempt.directory), Ok(Some(Verdict::Kill))));
+        let note = noted::<Holding>(ledger, TASKS).filter(Note::is_of_this_boot);
+        let Some(note) = note.filter(|_| killed) else {
             return Ok(());
         };
         let Holding { tasks, criu, hold } = note.what;

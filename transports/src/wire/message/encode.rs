@@ -1,7 +1,7 @@
 //! Messages on their way out.
 
-use super::field::{at_most, attempt, name, to_json, to_list};
-use super::{
+use crate::wire::field::{at_most, attempt, name, to_json, to_list};
+use crate::wire::{
     CHECKS_BYTES_MAX, CHECKS_MAX, FRAME_MAX, IMAGES_MAX, LOG_LINE_MAX, LOG_LINES_MAX, PLAN_MAX,
     TEXT_MAX, TRAIL_MAX, WORD_MAX, WireError, pb,
 };

@@ -1,7 +1,9 @@
 //! Messages on their way in.
 
-use super::field::{at_most, attempt, from_json, from_list, from_proto, name, run, text, wrong};
-use super::{
+use crate::wire::field::{
+    at_most, attempt, from_json, from_list, from_proto, name, run, text, wrong,
+};
+use crate::wire::{
     CHECKS_BYTES_MAX, CHECKS_MAX, FRAME_MAX, IMAGES_MAX, LOG_LINE_MAX, LOG_LINES_MAX, PLAN_MAX,
     TEXT_MAX, TRAIL_MAX, WORD_MAX, WireError, pb,
 };
