@@ -3,6 +3,8 @@
 //! All decisions are the machine's; all doing is the world's. The loop only keeps their order:
 //! what is decided is recorded before it is acted on.
 
+use super::aside::Aside;
+use super::command::{Command, command_input};
 use super::deadlines;
 use super::hooks::{self, When};
 use super::line::Line;
@@ -30,17 +32,6 @@ pub enum Incoming {
     LinkLost(Failure),
     /// A person wants something; the answer says whether it could be had.
     Command(Command, oneshot::Sender<Result<(), String>>),
-}
-
-/// What a person wants of a running executor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// Stop and undo.
-    Cancel,
-    /// Pass the gate.
-    Continue,
-    /// At the target: the source has committed; let the workload run.
-    Run,
 }
 
 /// What a side does in the world. One piece of work at a time.
@@ -372,90 +363,6 @@ impl<W: World> Driver<W> {
             }
         }
     }
-}
-
-/// What reached a side while it worked.
-#[derive(Default)]
-struct Aside {
-    event: Option<EventKind>,
-    failure: Option<Failure>,
-    /// To be said when the work has ended.
-    outputs: Vec<Output>,
-    /// To be recorded when the work has ended.
-    messages: Vec<Message>,
-}
-
-impl Aside {
-    fn take(&mut self, graph: &Graph, machine: &mut Machine, gate: &Notify, incoming: Incoming) {
-        let input = match incoming {
-            Incoming::Message(message) => match &message.body {
-                Body::Ask(ask) => Some(Input::Asked(ask.kind(), message.attempt)),
-                Body::Trail(_) => {
-                    self.messages.push(message);
-                    None
-                }
-                // An answer that comes while nobody waits for one is late.
-                Body::Answer(_) => None,
-            },
-            Incoming::LinkUp => None,
-            Incoming::LinkLost(failure) => {
-                self.failure = Some(failure);
-                Some(Input::LinkLost)
-            }
-            Incoming::Command(command, answer) => {
-                command_input(graph, machine, gate, command, answer)
-            }
-        };
-        if let Some(input) = input {
-            let reaction = react(graph, machine, input);
-            *machine = reaction.machine;
-            self.event = reaction.event;
-            self.outputs.extend(reaction.outputs);
-        }
-    }
-}
-
-/// What a person's command is for the machine; answers the person.
-fn command_input(
-    graph: &Graph,
-    machine: &Machine,
-    gate: &Notify,
-    command: Command,
-    answer: oneshot::Sender<Result<(), String>>,
-) -> Option<Input> {
-    let state = machine.state;
-    let undoing = matches!(state, StateName::Thaw | StateName::Drop);
-    let (input, said) = match command {
-        Command::Cancel if machine.handles(graph, EventKind::Cancelled) || undoing => {
-            (Some(Input::Cancel), Ok(()))
-        }
-        Command::Cancel => (
-            None,
-            Err(format!(
-                "the run is in `{state}`: it has committed and only goes forward"
-            )),
-        ),
-        Command::Continue if machine.doing == Doing::Work(Work::Gate) => {
-            gate.notify_one();
-            (None, Ok(()))
-        }
-        Command::Continue => (
-            None,
-            Err(format!(
-                "the run is in `{state}` and does not wait at its gate"
-            )),
-        ),
-        Command::Run if state == StateName::Prepared || machine.committed => {
-            (Some(Input::Asked(AskKind::Resume, machine.attempt)), Ok(()))
-        }
-        Command::Run => (
-            None,
-            Err(format!("the run is in `{state}` and holds no workload")),
-        ),
-    };
-    // Whoever asked may have gone; what was asked is done all the same.
-    let _ = answer.send(said);
-    input
 }
 
 fn cancelled() -> Failure {

@@ -1,21 +1,22 @@
 //! What the source does in the world: the haulers' source half, the dialling, the sending.
 
 use super::driver::{Driver, Heard, Incoming, World};
+use super::judging::refusal;
 use super::line::Line;
 use super::ports::{Dial, Disk, Fate, Frozen, Ledger, SourceHauler, Undo};
-use super::recorder::{Progress, Recorder};
+use super::recorder::Recorder;
 use crate::failure::{Failure, FailureKind};
 use crate::graph::{AskKind, EventKind, Phase, Side, StateName, Work};
 use crate::journal::{Record, Replay};
 use crate::machine::{Input, Machine, Output, Worked};
 use crate::plan::Plan;
-use crate::protocol::{Answer, AnswerKind, Ask, Body, CHUNK_MAX, Chunk, Manifest, Message, Open};
-use crate::report::{Check, EventBody, Round};
+use crate::protocol::{Answer, AnswerKind, Ask, Body, Manifest, Message, Open};
+use crate::report::Check;
 use crate::run::RunId;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 /// What the source of a run is made of.
@@ -100,16 +101,16 @@ pub async fn run(
     Ok((rests?, driver.recorder))
 }
 
-struct SourceWorld {
-    run: RunId,
-    plan: Plan,
-    parts: Source,
-    line: Arc<Line>,
+pub(super) struct SourceWorld {
+    pub(super) run: RunId,
+    pub(super) plan: Plan,
+    pub(super) parts: Source,
+    pub(super) line: Arc<Line>,
     to_inbox: mpsc::Sender<Incoming>,
     gate: Arc<Notify>,
     manifest: Manifest,
-    checks: Vec<Check>,
-    frozen: Option<Frozen>,
+    pub(super) checks: Vec<Check>,
+    pub(super) frozen: Option<Frozen>,
 }
 
 #[async_trait]
@@ -234,42 +235,6 @@ impl SourceWorld {
         Ok(Worked::Well)
     }
 
-    /// Marks what the plan waives, records the checks and tells of them.
-    fn judged(
-        &self,
-        mut checks: Vec<Check>,
-        recorder: &mut Recorder,
-    ) -> Result<Vec<Check>, Failure> {
-        for check in &mut checks {
-            check.waived = self.plan.checks.waives(&check.id);
-            recorder.emit(EventBody::Check(check.clone()));
-        }
-        recorder.write(Record::Checked {
-            checks: checks.clone(),
-        })?;
-        Ok(checks)
-    }
-
-    fn checked(
-        &mut self,
-        checks: Vec<Check>,
-        attempt: u32,
-        recorder: &mut Recorder,
-    ) -> Result<Heard, Failure> {
-        let checks = self.judged(checks, recorder)?;
-        self.checks.extend(checks);
-        if !self.checks.iter().any(Check::stops) {
-            let yes = AnswerKind::Yes(AskKind::Preflight);
-            return Ok(Heard::Input(Input::Answered(yes, attempt)));
-        }
-        let failure = refusal(&self.checks);
-        recorder.wrong(&failure, StateName::Preflight)?;
-        Ok(Heard::Failed(
-            failure,
-            Input::Answered(AnswerKind::No, attempt),
-        ))
-    }
-
     async fn freeze(&mut self, recorder: &mut Recorder) -> Result<Worked, Failure> {
         let frozen = match self.parts.hauler.freeze(recorder).await {
             Ok(frozen) => frozen,
@@ -290,55 +255,6 @@ impl SourceWorld {
             pages: frozen.pages,
         })?;
         self.frozen = Some(frozen);
-        Ok(Worked::Well)
-    }
-
-    async fn send(&mut self, attempt: u32, recorder: &mut Recorder) -> Result<Worked, Failure> {
-        let bulk = self.line.bulk().ok_or_else(super::line::gone)?;
-        let Some(frozen) = &self.frozen else {
-            return Err(Failure::new("no-images", "there are no images to send"));
-        };
-        let total: u64 = frozen.images.iter().map(|image| image.size).sum();
-        let dir = self.parts.hauler.images();
-        let progress: Progress = recorder.events();
-        let began = Instant::now();
-        let (mut read, mut sent) = (0_u64, 0_u64);
-        let mut told = began;
-        for image in &frozen.images {
-            let mut offset = 0;
-            while offset < image.size {
-                let left = usize::try_from(image.size - offset).unwrap_or(CHUNK_MAX);
-                let len = left.min(CHUNK_MAX);
-                let data = self.parts.disk.read(&dir, &image.name, offset, len)?;
-                sent += bulk
-                    .send(Chunk {
-                        run: self.run.clone(),
-                        attempt,
-                        file: image.name.clone(),
-                        offset,
-                        data,
-                    })
-                    .await?;
-                offset += len as u64;
-                read += len as u64;
-                if told.elapsed() > Duration::from_millis(200) {
-                    told = Instant::now();
-                    progress.tell("memory", read, total);
-                }
-            }
-        }
-        bulk.flush().await?;
-        progress.tell("memory", total, total);
-        let round = Round {
-            kind: "memory".into(),
-            number: 1,
-            pages: frozen.pages,
-            bytes: sent,
-            ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            why: "the workload is frozen".into(),
-        };
-        recorder.emit(EventBody::Round(round.clone()));
-        recorder.write(Record::Copied { round })?;
         Ok(Worked::Well)
     }
 
@@ -418,27 +334,4 @@ pub(super) fn well<T>(_: T) -> Worked {
 
 pub(super) fn not_here(work: Work) -> Failure {
     Failure::new("not-here", format!("`{work}` is the other side's work"))
-}
-
-fn refusal(checks: &[Check]) -> Failure {
-    let stopping: Vec<&Check> = checks.iter().filter(|check| check.stops()).collect();
-    let ids: Vec<&str> = stopping.iter().map(|check| check.id.as_str()).collect();
-    let texts = stopping
-        .iter()
-        .map(|check| format!("{} ({}): {}", check.id, check.side, check.text));
-    Failure::new(
-        "refused",
-        format!(
-            "preflight said no: {}",
-            texts.collect::<Vec<_>>().join("; ")
-        ),
-    )
-    .hint(match stopping.iter().find_map(|check| check.hint.clone()) {
-        Some(hint) => hint,
-        None => format!(
-            "mend it, or pass over it with `checks: {{ waive: [{}] }}`",
-            ids.join(", ")
-        ),
-    })
-    .kind(FailureKind::Refused)
 }

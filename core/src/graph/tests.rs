@@ -65,7 +65,9 @@ fn valid() -> Parts {
 fn broken(change: impl FnOnce(&mut Parts)) -> Vec<Broken> {
     let mut parts = valid();
     change(&mut parts);
-    Graph::new(parts).map(|_| Vec::new()).unwrap_or_else(|all| all)
+    Graph::new(parts)
+        .map(|_| Vec::new())
+        .unwrap_or_else(|all| all)
 }
 
 fn without(parts: &mut Parts, from: StateName, event: EventKind) {
@@ -114,7 +116,10 @@ fn a_state_of_the_other_side_that_is_never_reached() {
         });
     });
     let (state, side) = (StateName::Prepared, Side::Source);
-    assert!(found.contains(&Broken::WrongSide { state, side }), "{found:?}");
+    assert!(
+        found.contains(&Broken::WrongSide { state, side }),
+        "{found:?}"
+    );
     assert!(found.contains(&Broken::Unreachable { state }), "{found:?}");
     assert!(found.contains(&Broken::NoEnd { state }), "{found:?}");
 }
@@ -141,7 +146,11 @@ fn an_event_that_leads_to_two_places_or_only_sometimes_to_one() {
 #[test]
 fn an_end_that_is_left() {
     let state = StateName::RolledBack;
-    let found = broken(|parts| parts.edges.push(edge(state, EventKind::Lost, StateName::Drop)));
+    let found = broken(|parts| {
+        parts
+            .edges
+            .push(edge(state, EventKind::Lost, StateName::Drop))
+    });
     assert!(found.contains(&Broken::EndIsLeft { state }), "{found:?}");
 }
 

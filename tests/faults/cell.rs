@@ -1,0 +1,56 @@
+//! The places at which a fault can strike.
+
+use std::fmt;
+
+/// The states of the source with the plan of these tests, in order.
+const SOURCE: [&str; 9] = [
+    "connect", "preflight", "reserve", "freeze", "final-memory", "restore", "commit", "resume", "clean",
+];
+
+/// The states of the target.
+const TARGET: [&str; 7] = [
+    "accept", "reserve", "receive", "restore", "prepared", "resume", "clean",
+];
+
+/// A place: before or after the work of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// `source` or `target`.
+    pub(crate) side: &'static str,
+    /// The state.
+    pub(crate) state: &'static str,
+    /// `before` or `after`.
+    pub(crate) when: &'static str,
+}
+
+impl Cell {
+    /// Every place at the source.
+    pub(crate) fn at_source() -> Vec<Self> {
+        Self::all("source", &SOURCE)
+    }
+
+    /// Every place at the target.
+    pub(crate) fn at_target() -> Vec<Self> {
+        Self::all("target", &TARGET)
+    }
+
+    fn all(side: &'static str, states: &[&'static str]) -> Vec<Self> {
+        let both = |state: &&'static str| {
+            let state = *state;
+            ["before", "after"].map(|when| Self { side, state, when })
+        };
+        states.iter().flat_map(both).collect()
+    }
+
+    /// Whether the source has committed when the fault strikes. Only for places at the source.
+    pub(crate) fn is_committed(self) -> bool {
+        let after = ["resume", "clean"].contains(&self.state);
+        after || (self.state, self.when) == ("commit", "after")
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.side, self.state, self.when)
+    }
+}

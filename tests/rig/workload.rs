@@ -1,0 +1,131 @@
+//! A workload: a program whose ledger tells what it went through.
+
+use crate::lab::{Host, Process};
+use crate::ledger;
+
+use super::{MOMENT, poll};
+
+/// A program to start as a workload.
+#[derive(Debug, Clone)]
+pub struct Program {
+    argv: Vec<String>,
+    ledger: Option<String>,
+    size: usize,
+}
+
+impl Program {
+    /// A program without a ledger.
+    pub fn plain(argv: &[&str]) -> Self {
+        Self {
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            ledger: None,
+            size: 1,
+        }
+    }
+
+    /// `wl-counter`, which counts into a ledger named after `name`.
+    pub fn counter(name: &str) -> Self {
+        let ledger = format!("/shared/{name}.ledger");
+        Self {
+            ledger: Some(ledger.clone()),
+            ..Self::plain(&["/opt/phaul/wl-counter", &ledger])
+        }
+    }
+
+    /// `wl-zoo`, which listens on that port.
+    pub fn zoo(name: &str, port: u16) -> Self {
+        let ledger = format!("/shared/{name}.ledger");
+        Self {
+            ledger: Some(ledger.clone()),
+            // The parent, the echo, the partner; the zombie has no arguments any more.
+            size: 3,
+            ..Self::plain(&["/opt/phaul/wl-zoo", &ledger, "--port", &port.to_string()])
+        }
+    }
+}
+
+/// A workload that was started.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The pid of its root, the same on whatever host it runs.
+    pub pid: i32,
+    /// Its ledger, on both hosts.
+    pub ledger: Option<String>,
+    /// So many processes it has.
+    pub size: usize,
+    cmdline: String,
+}
+
+impl Workload {
+    /// Starts the program with about that pid.
+    pub(super) fn start(host: &Host, program: Program, pid: i32) -> Self {
+        let script = format!(
+            "echo {pid} > /proc/sys/kernel/ns_last_pid && exec /opt/phaul/lab launch -- \"$@\""
+        );
+        let head = ["sh", "-c", &script, "sh"];
+        let argv: Vec<&str> = head
+            .into_iter()
+            .chain(program.argv.iter().map(String::as_str))
+            .collect();
+        let said = host.run(&argv).unwrap();
+        let workload = Self {
+            pid: said.trim().parse().unwrap(),
+            ledger: program.ledger,
+            size: program.size,
+            cmdline: program.argv.join(" "),
+        };
+        let there = || (workload.processes(host).len() == workload.size).then_some(());
+        poll(MOMENT, there).unwrap_or_else(|| panic!("{} did not start", workload.cmdline));
+        if workload.ledger.is_some() {
+            workload.advances(host).unwrap();
+        }
+        workload
+    }
+
+    /// Its processes on a host, zombies excluded.
+    pub fn processes(&self, host: &Host) -> Vec<Process> {
+        let mut all = host.ps().unwrap();
+        all.retain(|process| process.cmdline == self.cmdline && process.state != 'Z');
+        all
+    }
+
+    /// Its last numbers, after seeing that there is no gap and no repeat in them.
+    fn numbers(&self, host: &Host) -> Result<Vec<u64>, String> {
+        let Some(ledger) = &self.ledger else {
+            return Ok(Vec::new());
+        };
+        let text = host.read(ledger).map_err(|error| error.to_string())?;
+        // A line that is being written is none yet.
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let parts = ledger::check_parts(whole).map_err(|wrong| format!("ledger: {wrong}"))?;
+        Ok(parts.into_values().collect())
+    }
+
+    /// Sees that every part of it goes on, without a gap or a repeat (I1, I2, I5).
+    pub fn advances(&self, host: &Host) -> Result<(), String> {
+        if self.ledger.is_none() {
+            return Ok(());
+        }
+        let first = self.numbers(host)?;
+        let moved = poll(MOMENT, || match self.numbers(host) {
+            Ok(now) => {
+                let on = now.len() >= first.len()
+                    && !now.is_empty()
+                    && now.iter().zip(&first).all(|(now, first)| now > first);
+                on.then_some(Ok(()))
+            }
+            Err(wrong) => Some(Err(wrong)),
+        });
+        moved.unwrap_or_else(|| Err("the workload does not go on".to_owned()))
+    }
+
+    /// Ends it on a host.
+    pub fn end(&self, host: &Host) {
+        for process in self.processes(host) {
+            // It may be a child that ends with its parent.
+            let _ = host.kill(process.pid, "KILL");
+        }
+        poll(MOMENT, || self.processes(host).is_empty().then_some(()))
+            .unwrap_or_else(|| panic!("{} does not end", self.cmdline));
+    }
+}
