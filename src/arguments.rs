@@ -158,6 +158,9 @@ pub(crate) enum Verb {
         /// The address to listen at, UDP
         #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:7420")]
         listen: SocketAddr,
+        /// `json` prints one object a line for every event of its runs, and logs as JSON
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
         #[command(subcommand)]
         verb: Option<AgentVerb>,
     },
@@ -250,9 +253,9 @@ impl Arguments {
             Verb::Resume { run, .. } | Verb::Rollback { run, .. } => run.format,
             Verb::Check { format, .. } => return *format == CheckFormat::Json,
             Verb::Graph { format, .. } => return *format == GraphFormat::Json,
-            Verb::Agent { verb, .. } => match verb {
+            Verb::Agent { verb, format, .. } => match verb {
                 Some(AgentVerb::Runs { format } | AgentVerb::Resolve { format, .. }) => *format,
-                None => Format::Human,
+                None => *format,
             },
             Verb::Keys { verb } => match verb {
                 KeysVerb::Init { format }

@@ -21,8 +21,8 @@ fn main() -> ExitCode {
         return phaul_haulers::hold_main(directory.as_ref());
     }
     let arguments = arguments::Arguments::parse();
-    ui::start_logging(arguments.is_daemon());
     let json = arguments.is_json();
+    ui::start_logging(arguments.is_daemon(), json);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -55,16 +55,20 @@ pub(crate) fn stopped(stop: &Stop, as_json: bool) -> Exit {
 }
 
 /// Log lines go to standard error; `PHAUL_LOG` sets what is logged.
-pub(crate) fn start_logging(daemon: bool) {
+pub(crate) fn start_logging(daemon: bool, as_json: bool) {
     let default = if daemon { "info" } else { "error" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PHAUL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
+    let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
-        .with_ansi(colour())
-        .init();
+        .with_ansi(colour());
+    if as_json {
+        logging.json().init();
+    } else {
+        logging.init();
+    }
 }
 
 /// Shows the events of a run to a person as they happen.

@@ -1,5 +1,6 @@
 //! `phaul agent`: the target's daemon.
 
+use crate::arguments::Format;
 use crate::control::{self, Reply, Request};
 use crate::exit_code::{Done, Exit, Stop};
 use crate::host::AgentHost;
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 /// The states of the runs under way.
 type States = Arc<Mutex<HashMap<RunId, String>>>;
 
-pub(crate) async fn serve(state: &StateDir, listen: SocketAddr) -> Done {
+pub(crate) async fn serve(state: &StateDir, listen: SocketAddr, format: Format) -> Done {
     let control = control::bind(&control::of_agent(state.root())).map_err(|error| {
         Stop::new(
             Exit::Busy,
@@ -34,9 +35,12 @@ pub(crate) async fn serve(state: &StateDir, listen: SocketAddr) -> Done {
     let (events, heard) = mpsc::unbounded_channel();
     let agent = Agent::new(Arc::new(AgentHost::new(state)), events);
     let states = States::default();
-    tokio::spawn(tell(heard, Arc::clone(&states)));
+    tokio::spawn(tell(heard, format, Arc::clone(&states)));
     agent.recover();
-    ui::line(&format!("phaul agent listens at {}", listener.address()));
+    match format {
+        Format::Human => ui::line(&format!("phaul agent listens at {}", listener.address())),
+        Format::Json => ui::json(&serde_json::json!({ "listening": listener.address() })),
+    }
     let answering = {
         let agent = agent.clone();
         control::serve(control, move |request| {
@@ -74,8 +78,11 @@ async fn answer(agent: Agent, states: States, request: Request) -> Reply {
 }
 
 /// Puts what happens into the log, and remembers where each run stands.
-async fn tell(mut events: mpsc::UnboundedReceiver<Event>, states: States) {
+async fn tell(mut events: mpsc::UnboundedReceiver<Event>, format: Format, states: States) {
     while let Some(event) = events.recv().await {
+        if format == Format::Json {
+            ui::json(&event);
+        }
         let run = &event.run;
         match &event.body {
             EventBody::State { state, attempt, .. } if event.side == Side::Target => {

@@ -34,8 +34,12 @@ pub(crate) async fn carry_out(arguments: Arguments) -> Done {
         Verb::Rollback { run, report } => recover::rollback(&state, &run, report.as_deref()).await,
         Verb::Cancel(run) => control::cancel(&state, &run).await,
         Verb::Continue(run) => control::pass_gate(&state, &run).await,
-        Verb::Agent { listen, verb } => match verb {
-            None => agent::serve(&state, listen).await,
+        Verb::Agent {
+            listen,
+            format,
+            verb,
+        } => match verb {
+            None => agent::serve(&state, listen, format).await,
             Some(AgentVerb::Runs { format }) => runs::of_agent_here(&state, format).await,
             Some(AgentVerb::Resolve {
                 run,

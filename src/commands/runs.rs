@@ -22,7 +22,7 @@ pub(super) struct Line {
 }
 
 pub(crate) async fn of_source(state: &StateDir, format: Format) -> Done {
-    list(&state.runs(), |run| of_run(run), format).await
+    list(&state.runs(), of_run, format).await
 }
 
 pub(crate) async fn of_agent_here(state: &StateDir, format: Format) -> Done {

@@ -4,7 +4,15 @@ use std::fmt;
 
 /// The states of the source with the plan of these tests, in order.
 const SOURCE: [&str; 9] = [
-    "connect", "preflight", "reserve", "freeze", "final-memory", "restore", "commit", "resume", "clean",
+    "connect",
+    "preflight",
+    "reserve",
+    "freeze",
+    "final-memory",
+    "restore",
+    "commit",
+    "resume",
+    "clean",
 ];
 
 /// The states of the target.

@@ -84,7 +84,12 @@ impl<'a> Scene<'a> {
             "migrated" => (Side::B, 0),
             "rolled-back" => (Side::A, 4),
             "refused" => (Side::A, 3),
-            other => return Err(format!("the outcome is `{other}`: {} {}", run.code, run.stderr)),
+            other => {
+                return Err(format!(
+                    "the outcome is `{other}`: {} {}",
+                    run.code, run.stderr
+                ));
+            }
         };
         run.ended(code, run.outcome())?;
         self.rig.runs_only_on(side, &self.workload)?;
@@ -116,7 +121,10 @@ pub(crate) fn play(
             let scene = Scene::set_up(rig, *cell, fault, u16::try_from(number).unwrap());
             let acted = act(&scene);
             let log = scene.agent.log();
-            for wrong in [acted, scene.tear_down()].into_iter().filter_map(Result::err) {
+            for wrong in [acted, scene.tear_down()]
+                .into_iter()
+                .filter_map(Result::err)
+            {
                 let lines: Vec<&str> = log.lines().rev().take(12).collect();
                 let log: Vec<&str> = lines.into_iter().rev().collect();
                 let text = format!("{cell}: {wrong}\n  agent:\n    {}", log.join("\n    "));

@@ -41,7 +41,10 @@ fn holds(bounds: Bounds, states: usize) {
             assert!(reached.migrated > 0, "no run ever migrates");
             assert!(reached.rolled_back > 0, "no run is ever rolled back");
             assert!(reached.refused > 0, "no run is ever refused");
-            assert_eq!(reached.states, states, "the protocol has changed: look again");
+            assert_eq!(
+                reached.states, states,
+                "the protocol has changed: look again"
+            );
         }
         Err(found) => panic!("{found}"),
     }

@@ -49,7 +49,10 @@ impl Agent {
         );
         let left = self.host.run(&["sh", "-c", &find]).unwrap();
         self.host.run(&["rm", "-r", state_dir]).unwrap();
-        let left: Vec<_> = left.lines().filter(|path| !path.contains("/keys/")).collect();
+        let left: Vec<_> = left
+            .lines()
+            .filter(|path| !path.contains("/keys/"))
+            .collect();
         if left.is_empty() {
             Ok(())
         } else {
@@ -112,7 +115,14 @@ impl Agent {
 fn spawn(host: &Host, port: u16, state_dir: &str) -> Child {
     let listen = format!("{}:{port}", host.address());
     let child = host
-        .spawn(&["/opt/phaul/phaul", "--state-dir", state_dir, "agent", "--listen", &listen])
+        .spawn(&[
+            "/opt/phaul/phaul",
+            "--state-dir",
+            state_dir,
+            "agent",
+            "--listen",
+            &listen,
+        ])
         .unwrap();
     if let Err(error) = host.wait_for_udp_port(port) {
         panic!("{error}; the agent says:\n{}", child.log());

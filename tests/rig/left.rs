@@ -17,7 +17,9 @@ impl Snapshot {
 
     /// What has come and gone since, except what may.
     pub(super) fn left_over(&self, later: &Self) -> Vec<String> {
-        let pairs = Side::BOTH.into_iter().zip(self.hosts.iter().zip(&later.hosts));
+        let pairs = Side::BOTH
+            .into_iter()
+            .zip(self.hosts.iter().zip(&later.hosts));
         pairs
             .flat_map(|(side, (before, after))| {
                 let all = before.difference(after, &[]);
@@ -30,7 +32,10 @@ impl Snapshot {
 
 /// The record of a run stays, and workloads are where they are.
 fn may_change(line: &str) -> bool {
-    let Some(path) = line.split(' ').nth(3).filter(|path| path.starts_with("/var/lib/phaul/"))
+    let Some(path) = line
+        .split(' ')
+        .nth(3)
+        .filter(|path| path.starts_with("/var/lib/phaul/"))
     else {
         return line.contains(" process live /opt/phaul/wl-");
     };

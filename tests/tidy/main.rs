@@ -73,8 +73,17 @@ fn imports_run_one_way() {
 #[test]
 fn pure_code_knows_no_world() {
     let forbidden = [
-        "tokio", "std::fs", "std::net", "std::time", "std::env", "std::process", "jiff", "tracing",
-        "async fn", "crate::executor", "crate::journal",
+        "tokio",
+        "std::fs",
+        "std::net",
+        "std::time",
+        "std::env",
+        "std::process",
+        "jiff",
+        "tracing",
+        "async fn",
+        "crate::executor",
+        "crate::journal",
     ];
     for beneath in ["core/src/machine", "core/src/graph"] {
         for (name, text) in sources(beneath) {
@@ -97,11 +106,19 @@ fn names_say_what_a_file_is_for() {
 #[test]
 fn unsafe_code_is_in_few_places_that_say_why() {
     for (name, text) in everything() {
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
         let has_unsafe = code.clone().any(|line| line.contains("unsafe {"));
         if has_unsafe && !name.starts_with("tests/tidy") {
-            assert!(text.contains("SAFETY:"), "{name} does not say why it is safe");
-            assert!(text.contains("unsafe_code"), "{name} does not expect unsafe code");
+            assert!(
+                text.contains("SAFETY:"),
+                "{name} does not say why it is safe"
+            );
+            assert!(
+                text.contains("unsafe_code"),
+                "{name} does not expect unsafe code"
+            );
         }
     }
 }

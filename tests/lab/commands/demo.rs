@@ -63,8 +63,14 @@ fn haul(lab: &Lab, pid: i32, from: Side) -> Result<String> {
     target
         .wait_for_udp_port(PORT)
         .inspect_err(|_| print(agent.log()))?;
-    cargo::run(&mut source.command(&["phaul", "run", PLAN, "--report", REPORT]))
-        .inspect_err(|_| print(agent.log()))?;
+    let mut run = source.command(&["phaul", "run", PLAN, "--report", REPORT]);
+    let code = cargo::code(&mut run)?;
+    if code != 0 {
+        print(agent.log());
+        return Err(Error::Unfit(format!(
+            "phaul run ended with exit code {code}"
+        )));
+    }
     show(lab, pid, to)?;
     figures(&source.read(REPORT)?)
 }
@@ -78,7 +84,6 @@ fn plan(pid: i32, to: Side, address: &str) -> String {
          haul:\n  pid: {{ pid: {pid} }}\n\
          to:\n  agent: {address}:{PORT}\n  identity: {to}\n\
          memory:\n  strategy: stop-copy\n\
-         files:\n  - shared: {{ path: /shared }}\n\
          criu: {{ cgroups: ignore }}\n"
     )
 }

@@ -115,9 +115,8 @@ impl Wanted {
                 _ => self.no_agent(error),
             },
             ConnectionError::ApplicationClosed(close) => match Close::of(close) {
-                (Some(Close::Refused | Close::Done), reason) => {
-                    self.refused("peer-refused", &reason)
-                }
+                (Some(Close::Refused), reason) => self.refused("peer-refused", &reason),
+                (Some(Close::Done), reason) => self.unreachable(&reason),
                 _ => self.no_agent(error),
             },
             ConnectionError::TransportError(_) | ConnectionError::VersionMismatch => {

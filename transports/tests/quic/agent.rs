@@ -10,8 +10,16 @@ use phaul_transports::wire::chunk::Receipt;
 use phaul_transports::wire::hello::{
     Hello, REFUSED_HELLO, REFUSED_VERSION, Verdict, Versions, Welcome, decode_hello, encode_welcome,
 };
-use quinn::{Connection, Endpoint, SendStream, VarInt};
+use quinn::{Connection, Endpoint, RecvStream, SendStream, VarInt};
 use std::time::Duration;
+
+/// A call that the agent has taken. Nothing more is read, nor is the caller told to stop.
+struct Call {
+    connection: Connection,
+    send: SendStream,
+    hello: Hello,
+    _receive: RecvStream,
+}
 
 /// An agent made by hand, and the dialer that calls it.
 struct Agent {
@@ -37,21 +45,24 @@ impl Agent {
     }
 
     /// Takes a call and hears the hello.
-    async fn heard(&self) -> (Connection, SendStream, Hello) {
+    async fn heard(&self) -> Call {
         let connection = self.endpoint.accept().await.unwrap().await.unwrap();
         let (send, mut receive) = connection.accept_bi().await.unwrap();
         let hello = decode_hello(frame(&mut receive).await.unwrap()).unwrap();
-        // Nothing more is read; the stream must not be stopped either.
-        std::mem::forget(receive);
-        (connection, send, hello)
+        Call {
+            connection,
+            send,
+            hello,
+            _receive: receive,
+        }
     }
 
     /// What the dialer makes of these bytes as an answer to its hello.
     async fn failure_for(&self, answer: &[u8]) -> Failure {
         let answer = async {
-            let (connection, mut send, _) = self.heard().await;
-            send.write_all(answer).await.unwrap();
-            connection.closed().await;
+            let mut call = self.heard().await;
+            call.send.write_all(answer).await.unwrap();
+            call.connection.closed().await;
         };
         let (failure, ()) = soon(async { tokio::join!(refusal(&self.dialer), answer) }).await;
         failure
@@ -128,16 +139,15 @@ async fn an_agent_that_says_nothing_is_given_up_in_time() {
 async fn the_dialer_says_what_it_is() {
     let agent = Agent::new();
     let answer = async {
-        let (_connection, mut send, hello) = agent.heard().await;
-        assert_eq!(hello.versions, Versions::OURS);
-        assert_eq!(hello.bulk_streams, 2);
-        assert!(hello.software.starts_with("phaul "));
-        send.write_all(&welcome(Verdict::Accepted { protocol: 1 }))
-            .await
-            .unwrap();
-        _connection
+        let mut call = agent.heard().await;
+        let accepted = welcome(Verdict::Accepted { protocol: 1 });
+        call.send.write_all(&accepted).await.unwrap();
+        call
     };
-    let (link, _connection) = soon(async { tokio::join!(agent.dialer.dial(), answer) }).await;
+    let (link, call) = soon(async { tokio::join!(agent.dialer.dial(), answer) }).await;
+    assert_eq!(call.hello.versions, Versions::OURS);
+    assert_eq!(call.hello.bulk_streams, 2);
+    assert!(call.hello.software.starts_with("phaul "));
     let link = link.map_err(|failure| failure.cause).unwrap();
     assert_eq!((&*link.peer.name, &*link.peer.software), ("b", "rogue"));
 }
@@ -146,10 +156,10 @@ async fn the_dialer_says_what_it_is() {
 async fn a_receipt_that_cannot_be_ends_the_link() {
     let agent = Agent::new();
     let answer = async {
-        let (connection, mut send, _) = agent.heard().await;
-        send.write_all(&welcome(Verdict::Accepted { protocol: 1 }))
-            .await
-            .unwrap();
+        let mut call = agent.heard().await;
+        let accepted = welcome(Verdict::Accepted { protocol: 1 });
+        call.send.write_all(&accepted).await.unwrap();
+        let connection = &call.connection;
         let mut receipts = connection.open_uni().await.unwrap();
         let wrong = Receipt {
             stream: 2,
@@ -181,8 +191,9 @@ async fn a_receipt_that_cannot_be_ends_the_link() {
 async fn what_an_agent_gives_as_its_reason_is_made_fit_for_a_log() {
     let agent = Agent::new();
     let answer = async {
-        let (connection, ..) = agent.heard().await;
-        connection.close(VarInt::from_u32(2), b"\x1b[2Jgo\naway\xff");
+        let call = agent.heard().await;
+        call.connection
+            .close(VarInt::from_u32(2), b"\x1b[2Jgo\naway\xff");
     };
     let (failure, ()) = soon(async { tokio::join!(refusal(&agent.dialer), answer) }).await;
     assert_eq!(failure.code, "peer-refused");

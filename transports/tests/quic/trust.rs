@@ -163,6 +163,13 @@ async fn a_name_is_resolved_and_its_addresses_are_tried() {
     hosts.link(&dialer).await;
 }
 
+/// Waits until there is room for another caller.
+async fn room(hosts: &Hosts) {
+    while hosts.dialer().dial().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn callers_beyond_the_limit_are_told_to_come_back() {
     let hosts = Hosts::with(|options| options.links = 2);
@@ -175,9 +182,7 @@ async fn callers_beyond_the_limit_are_told_to_come_back() {
     );
     drop(first);
     // The place is free once the end of the first link is known there.
-    while hosts.dialer().dial().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    soon(room(&hosts)).await;
     drop(second);
 }
 
@@ -194,9 +199,7 @@ async fn callers_that_say_nothing_do_not_keep_out_those_with_links() {
     ];
     assert_eq!(refusal(&hosts.dialer()).await.code, "peer-busy");
     // Their time runs out, and then there is room again.
-    while hosts.dialer().dial().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    soon(room(&hosts)).await;
     assert_eq!(ours.bulk.lost(), None);
 }
 
