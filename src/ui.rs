@@ -8,7 +8,18 @@ use std::io::{IsTerminal, Write};
 
 /// Prints a line of a result. Whoever reads it may have gone; that is no error.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", harmless(text));
+}
+
+/// The text without what would move a terminal's cursor or change its colours: peers, logs and
+/// workloads have a say in what is printed.
+fn harmless(text: &str) -> String {
+    let escape = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Prints a text of a result that has its own line ends.
@@ -46,9 +57,12 @@ pub(crate) fn stopped(stop: &Stop, as_json: bool) -> Exit {
         });
         note(&error.to_string());
     } else {
-        note(&format!("error[{}]: {}", stop.code, stop.message));
+        note(&harmless(&format!(
+            "error[{}]: {}",
+            stop.code, stop.message
+        )));
         if let Some(hint) = &stop.hint {
-            note(&format!("  help: {hint}"));
+            note(&harmless(&format!("  help: {hint}")));
         }
     }
     stop.exit
@@ -194,7 +208,7 @@ pub(crate) fn failure(error: &ReportError) -> String {
     );
     for line in &error.log {
         text.push_str("\n    | ");
-        text.push_str(&line.escape_debug().to_string());
+        text.push_str(line);
     }
     if let Some(hint) = &error.hint {
         text.push_str("\n  help: ");

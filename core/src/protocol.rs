@@ -91,7 +91,7 @@ pub enum Answer {
     },
     /// Nothing of the run is left.
     Dropped,
-    /// All is cleaned; the lines of the target's logs, by file.
+    /// All is cleaned.
     Finished,
     /// What was asked could not be done.
     Failed(Failure),

@@ -16,7 +16,11 @@ use phaul_transports::quic::{ListenerOptions, QuicListener};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long the last words to the sources may take.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The states of the runs under way.
 type States = Arc<Mutex<HashMap<RunId, String>>>;
@@ -55,6 +59,9 @@ pub(crate) async fn serve(state: &StateDir, listen: SocketAddr, format: Format) 
             tracing::info!("the agent stops");
         }
     }
+    // The sources learn at once that they have to come again.
+    listener.close();
+    let _ = tokio::time::timeout(FAREWELL, listener.finished()).await;
     Ok(Exit::Ok)
 }
 

@@ -16,7 +16,7 @@ fn criu(host: &Host, arguments: &str) -> Output {
 fn move_by_hand(lab: &Lab, pid: i32) {
     let dump = criu(lab.host(Side::A), &format!("dump -t {pid} -o dump.log"));
     assert!(dump.status.success(), "{dump:?}");
-    assert_eq!(lab.host(Side::A).process(pid), None);
+    lab.host(Side::A).wait_for_end(pid).unwrap();
     let restore = criu(lab.host(Side::B), "restore -d -o restore.log");
     assert!(restore.status.success(), "{restore:?}");
     assert!(lab.host(Side::B).process(pid).is_some());

@@ -50,10 +50,15 @@ impl Cell {
         states.iter().flat_map(both).collect()
     }
 
-    /// Whether the source has committed when the fault strikes. Only for places at the source.
+    /// Every place.
+    pub(crate) fn everywhere() -> Vec<Self> {
+        [Self::at_source(), Self::at_target()].concat()
+    }
+
+    /// Whether the source has committed when the fault strikes.
     pub(crate) fn is_committed(self) -> bool {
         let after = ["resume", "clean"].contains(&self.state);
-        after || (self.state, self.when) == ("commit", "after")
+        after || (["commit", "prepared"].contains(&self.state) && self.when == "after")
     }
 }
 

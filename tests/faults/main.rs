@@ -9,6 +9,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod agent;
 mod cell;
+mod criu;
+mod cut;
 mod executor;
+mod play;
 mod scene;

@@ -1,8 +1,4 @@
-//! One cell of the matrix set up on the hosts, and many of them at once.
-
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+//! One cell of the matrix set up on the hosts.
 
 use phaul_tests::lab::Side;
 use phaul_tests::rig::{Agent, Plan, Rig, Run, Workload};
@@ -10,7 +6,7 @@ use phaul_tests::rig::{Agent, Plan, Rig, Run, Workload};
 use super::cell::Cell;
 
 /// The hook that strikes: once for each mark, so that another attempt gets through.
-const STRIKE: &str = r#"
+pub(crate) const STRIKE: &str = r#"
 mark=$2
 mkdir "$mark" 2>/dev/null || exit 0
 case $1 in
@@ -21,55 +17,52 @@ criu)
         [ "$name" = "(criu)" ] && [ "$parent" = "$PHAUL_PID" ] && kill -KILL "${process#/proc/}"
     done
     ;;
-cut) until [ -e "$mark/cut" ]; do sleep 0.02; done ;;
+cut) until [ -e "$mark/cut" ]; do sleep 0.05; done ;;
 esac
 exit 0
 "#;
 
-/// Runs at once: more would only wait for each other on a small machine.
-const AT_ONCE: usize = 4;
-
-/// A cell with its workload and its agent.
+/// A cell with its workload, and with an agent of its own if the fault needs it.
 pub(crate) struct Scene<'a> {
     pub(crate) rig: &'a Rig,
     pub(crate) cell: Cell,
     pub(crate) name: String,
-    pub(crate) agent: Agent,
     pub(crate) workload: Workload,
+    own_agent: Option<Agent>,
 }
 
 impl<'a> Scene<'a> {
-    fn set_up(rig: &'a Rig, cell: Cell, fault: &str, number: u16) -> Self {
+    pub(crate) fn set_up(rig: &'a Rig, cell: Cell, fault: &str, own_agent: Option<u16>) -> Self {
         let name = format!("{fault}-{cell}");
         Self {
             rig,
             cell,
-            agent: Agent::extra(rig.host(Side::B), number),
+            own_agent: own_agent.map(|number| Agent::extra(rig.host(Side::B), number)),
             workload: rig.counter(Side::A, &name),
             name,
         }
     }
 
+    /// The agent at which the run aims.
+    pub(crate) fn agent(&self) -> &Agent {
+        self.own_agent
+            .as_ref()
+            .unwrap_or_else(|| self.rig.agent(Side::B))
+    }
+
     /// The plan, with a hook that strikes with `kind`.
     pub(crate) fn plan(&self, kind: &str) -> Plan {
         let Cell { side, state, when } = self.cell;
-        let mark = self.mark();
-        Plan::new(&self.name, &self.workload, &self.agent).hook(
-            side,
-            state,
-            when,
-            &["sh", "/shared/strike", kind, &mark],
-        )
+        let mark = format!("/shared/{}.mark", self.name);
+        let argv = ["sh", "/shared/strike", kind, &mark];
+        Plan::new(&self.name, &self.workload, self.agent()).hook(side, state, when, &argv)
     }
 
-    /// What shows that the fault has struck.
-    pub(crate) fn mark(&self) -> String {
-        format!("/shared/{}.mark", self.name)
-    }
-
-    pub(crate) fn has_struck(&self) -> bool {
+    /// Sees that the fault has struck.
+    pub(crate) fn has_struck(&self) -> Result<(), String> {
         let mark = self.rig.lab.shared().join(format!("{}.mark", self.name));
-        mark.exists()
+        let missed = || "the fault did not strike".to_owned();
+        mark.exists().then_some(()).ok_or_else(missed)
     }
 
     /// The run's id, from the host's own list.
@@ -83,12 +76,9 @@ impl<'a> Scene<'a> {
         let (side, code) = match run.outcome() {
             "migrated" => (Side::B, 0),
             "rolled-back" => (Side::A, 4),
-            "refused" => (Side::A, 3),
             other => {
-                return Err(format!(
-                    "the outcome is `{other}`: {} {}",
-                    run.code, run.stderr
-                ));
+                let said = format!("{} {:?}", run.stderr, run.report);
+                return Err(format!("exit code {}, outcome `{other}`: {said}", run.code));
             }
         };
         run.ended(code, run.outcome())?;
@@ -96,57 +86,11 @@ impl<'a> Scene<'a> {
         Ok(side)
     }
 
-    fn tear_down(self) -> Result<(), String> {
+    /// Ends the workload wherever it is; an error names what the agent's state still holds.
+    pub(crate) fn tear_down(self) -> Result<(), String> {
         for side in Side::BOTH {
             self.workload.end(self.rig.host(side));
         }
-        self.agent.retire()
+        self.own_agent.map_or(Ok(()), Agent::retire)
     }
 }
-
-/// Plays all cells with one kind of fault, some at once, and panics with every one that failed.
-pub(crate) fn play(
-    rig: &Rig,
-    fault: &str,
-    cells: &[Cell],
-    act: impl Fn(&Scene<'_>) -> Result<(), String> + Sync,
-) {
-    rig.host(Side::A).write("/shared/strike", STRIKE).unwrap();
-    let before = rig.snapshot();
-    let next = AtomicUsize::new(0);
-    let failed = Mutex::new(Vec::new());
-    let play_some = || {
-        while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let number = cells.iter().position(|other| other == cell).unwrap() + 1;
-            let scene = Scene::set_up(rig, *cell, fault, u16::try_from(number).unwrap());
-            let acted = act(&scene);
-            let log = scene.agent.log();
-            for wrong in [acted, scene.tear_down()]
-                .into_iter()
-                .filter_map(Result::err)
-            {
-                let lines: Vec<&str> = log.lines().rev().take(12).collect();
-                let log: Vec<&str> = lines.into_iter().rev().collect();
-                let text = format!("{cell}: {wrong}\n  agent:\n    {}", log.join("\n    "));
-                failed.lock().unwrap().push(text);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(play_some);
-        }
-    });
-    let mut failed = failed.into_inner().unwrap();
-    failed.extend(rig.nothing_left(&before).err());
-    assert!(
-        failed.is_empty(),
-        "{} of {} cells failed with `{fault}`:\n{}",
-        failed.len(),
-        cells.len(),
-        failed.join("\n")
-    );
-}
-
-/// How long the source may take to let the workload run on after its executor has died: CRIU's own end, and no more.
-pub(crate) const LET_GO: Duration = Duration::from_secs(5);

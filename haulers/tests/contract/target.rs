@@ -163,7 +163,7 @@ fn an_agent_killed_while_it_holds_can_be_told_to_discard() {
 
 #[test]
 fn an_agent_that_dies_in_the_release_starts_the_workload_once() {
-    for us in [0, 500, 1000, 2000, 3000, 4000, 6000, 9000] {
+    for us in [200, 500, 1000, 2000, 3000, 4000, 6000, 9000] {
         let mut all = held("wl-zoo", "agent-release");
         assert_eq!(all.source.ok("kill"), json!("dead"));
         all.target.ok(&format!("kill-later self {us}"));

@@ -63,7 +63,6 @@ const LIMITS: &[Limit] = &[
         "to.paths",
         "leave it out: files must be at the same paths on both hosts",
     ),
-    only("transport.quic.compression", &["auto", "off", "lz4"]),
     only("memory.strategy", &["auto", "stop-copy"]),
     only("memory.tracker", &["auto"]),
     only("memory.restore", &["auto", "full"]),

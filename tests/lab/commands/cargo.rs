@@ -7,7 +7,15 @@ use phaul_tests::lab::{Error, Result, shell_code};
 
 /// The cargo that runs this, if one does.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What it says about this package would make it build again what depends on such variables.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// What makes cargo build into the directory that this binary is in: labs take the programs from

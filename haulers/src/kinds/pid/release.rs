@@ -9,12 +9,15 @@
 //!   tasks of a tracer that ended, so all of them run. The mark [`RESUMING`] proves it.
 //! - before, the tasks wait in CRIU's own code, at one shared word, for the last stage. CRIU
 //!   never came to set it (they wait for ever and none has run an instruction of its own), or
-//!   it did, and all of them run. So one look at any task that was seen waiting there while it
-//!   was held tells: it still waits at the same address, or the workload runs.
+//!   it did, and all of them run. So one look at the root, which was seen waiting there while
+//!   it was held, tells: it still waits at the same address, or the workload runs.
 //!
-//! Only a workload that never ran is restored again: one that ran has had effects outside its
-//! memory, and going back to the images would have them twice. One that is gone without any
-//! mark was ended by CRIU itself, which kills what it could not bring to an end.
+//! A workload that runs is never restored again: it has had effects outside its memory, and
+//! going back to the images would have them twice. One whose root is gone without any mark is
+//! restored again: CRIU ended it itself, as it does with what it cannot bring to an end, or was
+//! killed in the one millisecond in which it works inside the tasks, so that they crashed. In
+//! that last case alone what the other tasks did meanwhile can happen twice; the alternative
+//! would be a workload that runs nowhere.
 
 use super::target::{PidTarget, Restored};
 use crate::attempt::{Attempt, Note};
@@ -47,8 +50,8 @@ const TRIES: u32 = 3;
 pub(super) enum Became {
     /// It runs, or ran and has ended by itself.
     Running,
-    /// None of its tasks ever ran here.
-    NeverRan,
+    /// It does not run: none of its tasks ever ran, or it was broken before it could.
+    Not,
 }
 
 impl PidTarget {
@@ -115,7 +118,7 @@ pub(super) async fn became(
         return Ok(if released_before {
             Became::Running
         } else {
-            Became::NeverRan
+            Became::Not
         });
     };
     let decided = decide(&attempt.directory, Verdict::Discard);
@@ -131,7 +134,7 @@ pub(super) async fn became(
         rpc::end(criu.what, LEAVE).await;
     }
     if decided != Verdict::Release {
-        return Ok(Became::NeverRan);
+        return Ok(Became::Not);
     }
     if !this_boot {
         return Err(Failure::new(
@@ -144,21 +147,13 @@ pub(super) async fn became(
     if marked(RESUMED) || marked(RESUMING) {
         return Ok(Became::Running);
     }
-    let restored = restored.filter(|note| note.attempt == attempt.number);
-    let Some(restored) = restored else {
-        return Ok(Became::NeverRan);
-    };
     sleep(GET_ON).await;
-    let runs = restored.what.tasks.iter().any(|restored| {
-        restored.task.is_alive()
-            && restored.waits_at.is_some()
-            && waits_at(restored.task.pid) != restored.waits_at
+    let restored = restored.filter(|note| note.attempt == attempt.number);
+    let root = restored.and_then(|note| note.what.tasks.into_iter().next());
+    let runs = root.is_some_and(|root| {
+        root.task.is_alive() && root.waits_at.is_some() && waits_at(root.task.pid) != root.waits_at
     });
-    Ok(if runs {
-        Became::Running
-    } else {
-        Became::NeverRan
-    })
+    Ok(if runs { Became::Running } else { Became::Not })
 }
 
 /// The address of the futex at which a task waits, if it waits at one.
@@ -213,7 +208,7 @@ mod tests {
     async fn without_a_verdict_it_never_ran_and_never_will() {
         let (_directory, attempt) = attempt();
         let now = became(Some(attempt.clone()), None, None, false).await;
-        assert_eq!(now.unwrap(), Became::NeverRan);
+        assert_eq!(now.unwrap(), Became::Not);
         let verdict = decide(&attempt.directory, Verdict::Release).unwrap();
         assert_eq!(verdict, Verdict::Discard, "a late hold must not release");
     }
@@ -239,7 +234,7 @@ mod tests {
         assert_eq!(now.unwrap(), Became::Running);
         end(child);
         let now = became(Some(attempt), None, Some(restored), false).await;
-        assert_eq!(now.unwrap(), Became::NeverRan, "all gone");
+        assert_eq!(now.unwrap(), Became::Not, "all gone");
     }
 
     #[tokio::test]
