@@ -51,8 +51,13 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// It is done, or will be.
     Ok,
-    /// The state in which the run is.
-    State(String),
+    /// Where the run stands.
+    Status {
+        /// The plan's name.
+        plan: String,
+        /// The state in which the run is.
+        state: String,
+    },
     /// It cannot be done, and why.
     No(String),
 }

@@ -115,8 +115,8 @@ impl Watch {
                     event.side
                 ));
             }
-            EventBody::Round(round) => {
-                let (bytes, ms) = (human_bytes(round.bytes), round.ms);
+            EventBody::Round { bytes, ms, .. } => {
+                let bytes = human_bytes(*bytes);
                 self.say(&format!(
                     "{at:8.3} s  {:6}  sent {bytes} in {ms} ms",
                     event.side

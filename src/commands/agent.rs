@@ -69,9 +69,12 @@ async fn answer(agent: Agent, states: States, request: Request) -> Reply {
     let (run, command) = match request {
         Request::Status { run } => {
             let states = states.lock().unwrap_or_else(PoisonError::into_inner);
-            return match states.get(&run) {
-                Some(state) => Reply::State(state.clone()),
-                None => Reply::No("unknown".into()),
+            return match states.get(&run).cloned() {
+                Some(state) => Reply::Status {
+                    plan: agent.plan_of(&run).unwrap_or_default(),
+                    state,
+                },
+                None => Reply::No(format!("the run {run} is not under way here")),
             };
         }
         Request::Cancel { run } => (run, Command::Cancel),

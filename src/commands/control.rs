@@ -47,7 +47,7 @@ pub(crate) async fn resolve(state: &StateDir, name: &str, run_it: bool, format: 
 
 fn said(run: &RunId, reply: Option<Reply>, what: &str, absent: &str, format: Format) -> Done {
     match reply {
-        Some(Reply::Ok | Reply::State(_)) => {
+        Some(Reply::Ok | Reply::Status { .. }) => {
             match format {
                 Format::Human => ui::line(&format!("{run} {what}")),
                 Format::Json => ui::json(&json!({ "run": run, "ok": true })),

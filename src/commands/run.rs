@@ -82,7 +82,8 @@ impl UnderWay<'_> {
         let state = Arc::new(Mutex::new(state_of(&replay)));
         let control =
             control::bind(&control::of_run(&run)).map_err(|error| in_use(&run, &error))?;
-        let serving = tokio::spawn(serve(control, to_inbox.clone(), Arc::clone(&state)));
+        let plan = replay.plan.name.clone();
+        let serving = tokio::spawn(serve(control, to_inbox.clone(), plan, Arc::clone(&state)));
         let stopping = tokio::spawn(cancel_on_signal(to_inbox.clone()));
         let showing = tokio::spawn(show(listener, self.format, state));
         if self.format == Format::Human {
@@ -150,7 +151,10 @@ async fn serve(listener: UnixListener, inbox: mpsc::Sender<Incoming>, state: Arc
             let command = match request {
                 Request::Status { .. } => {
                     let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                    return Reply::State(state.clone());
+                    return Reply::Status {
+                        plan,
+                        state: state.clone(),
+                    };
                 }
                 Request::Cancel { .. } => Command::Cancel,
                 Request::Continue { .. } => Command::Continue,
@@ -195,7 +199,9 @@ async fn cancel_on_signal(inbox: mpsc::Sender<Incoming>) {
         }
         match give(&inbox, Command::Cancel).await {
             Reply::No(why) => ui::note(&format!("cannot be cancelled: {why}")),
-            Reply::Ok | Reply::State(_) => ui::note("cancelling; the workload stays at the source"),
+            Reply::Ok | Reply::Status { .. } => {
+                ui::note("cancelling; the workload stays at the source")
+            }
         }
     }
 }

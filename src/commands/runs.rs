@@ -71,13 +71,13 @@ async fn one(runs: &Runs, run: RunId, socket: &impl Fn(&RunId) -> String) -> Lin
             }
         }
         Err(error) => {
-            let state = match error {
+            let (plan, state) = match error {
                 // Its process has the journal, and can be asked.
                 JournalError::InUse { .. } => live(&socket(&run), &run).await,
-                other => format!("unreadable: {other}"),
+                other => (None, format!("unreadable: {other}")),
             };
             Line {
-                plan: None,
+                plan,
                 state,
                 outcome: None,
                 started: started(&run),
@@ -92,11 +92,11 @@ pub(super) fn entries(runs: &Runs, run: &RunId) -> Result<Vec<Entry>, JournalErr
     runs.journal(run)?.entries()
 }
 
-/// The state of a run that a process carries out.
-pub(super) async fn live(socket: &str, run: &RunId) -> String {
+/// The plan and the state of a run that a process carries out.
+pub(super) async fn live(socket: &str, run: &RunId) -> (Option<String>, String) {
     match ask(socket, &Request::Status { run: run.clone() }).await {
-        Ok(Some(Reply::State(state))) => state,
-        _ => "under way".into(),
+        Ok(Some(Reply::Status { plan, state })) => (Some(plan), state),
+        _ => (None, "under way".into()),
     }
 }
 

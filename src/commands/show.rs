@@ -18,10 +18,12 @@ pub(crate) async fn show(state: &StateDir, name: &RunName) -> Done {
     let entries = match entries(&runs, &run) {
         Ok(entries) => entries,
         Err(JournalError::InUse { .. }) => {
-            let state = live(&of_run(&run), &run).await;
+            let (plan, state) = live(&of_run(&run), &run).await;
             match name.format {
                 Format::Human => ui::line(&format!("{run} is under way, in `{state}`")),
-                Format::Json => ui::json(&json!({ "run": run, "state": state, "outcome": null })),
+                Format::Json => {
+                    ui::json(&json!({ "run": run, "plan": plan, "state": state, "outcome": null }))
+                }
             }
             return Ok(Exit::Ok);
         }

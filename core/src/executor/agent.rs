@@ -56,6 +56,7 @@ struct Handle {
     line: Arc<Line>,
     receiving: Arc<Receiving>,
     peer: String,
+    plan: String,
 }
 
 impl Agent {
@@ -98,6 +99,11 @@ impl Agent {
             let agent = self.clone();
             tokio::spawn(async move { agent.serve_link(link).await });
         }
+    }
+
+    /// The name of the plan of a run that is in memory.
+    pub fn plan_of(&self, run: &RunId) -> Option<String> {
+        self.handle(run).map(|handle| handle.plan)
     }
 
     /// A person's command for a run here.
@@ -253,6 +259,7 @@ impl Agent {
             line: Arc::default(),
             receiving: Arc::default(),
             peer: replay.peer.clone(),
+            plan: replay.plan.name.clone(),
         };
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.insert(replay.run.clone(), handle.clone());

@@ -58,7 +58,7 @@ impl SourceWorld {
             ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             why: "the workload is frozen".into(),
         };
-        recorder.emit(EventBody::Round(round.clone()));
+        recorder.emit(EventBody::from(&round));
         recorder.write(Record::Copied { round })?;
         Ok(Worked::Well)
     }

@@ -36,7 +36,20 @@ pub enum EventBody {
         event: Option<EventKind>,
     },
     /// A round of copying ended.
-    Round(Round),
+    Round {
+        /// What was copied: `memory` or `files`.
+        what: String,
+        /// The first is 1.
+        number: u32,
+        /// Pages sent.
+        pages: u64,
+        /// Bytes sent.
+        bytes: u64,
+        /// How long it took.
+        ms: u64,
+        /// Why it ended.
+        why: String,
+    },
     /// Work that takes long goes on.
     Progress {
         /// What goes on.
@@ -66,6 +79,19 @@ pub enum EventBody {
     },
 }
 
+impl From<&Round> for EventBody {
+    fn from(round: &Round) -> Self {
+        Self::Round {
+            what: round.kind.clone(),
+            number: round.number,
+            pages: round.pages,
+            bytes: round.bytes,
+            ms: round.ms,
+            why: round.why.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +118,23 @@ mod tests {
             })
         );
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+    }
+
+    #[test]
+    fn every_kind_has_one_kind() {
+        let round = Round {
+            kind: "memory".into(),
+            number: 1,
+            pages: 2,
+            bytes: 3,
+            ms: 4,
+            why: "frozen".into(),
+        };
+        let text = serde_json::to_string(&EventBody::from(&round)).unwrap();
+        assert_eq!(text.matches("\"kind\"").count(), 1, "{text}");
+        assert!(
+            text.starts_with(r#"{"kind":"round","what":"memory""#),
+            "{text}"
+        );
     }
 }
