@@ -144,9 +144,14 @@ async fn show(
 }
 
 /// Answers other phaul processes of this host.
-async fn serve(listener: UnixListener, inbox: mpsc::Sender<Incoming>, state: Arc<Mutex<String>>) {
+async fn serve(
+    listener: UnixListener,
+    inbox: mpsc::Sender<Incoming>,
+    plan: String,
+    state: Arc<Mutex<String>>,
+) {
     control::serve(listener, move |request| {
-        let (inbox, state) = (inbox.clone(), Arc::clone(&state));
+        let (inbox, plan, state) = (inbox.clone(), plan.clone(), Arc::clone(&state));
         async move {
             let command = match request {
                 Request::Status { .. } => {
