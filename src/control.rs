@@ -89,6 +89,13 @@ fn address(name: &str) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(name)
 }
 
+/// Whether a process has the name. It costs no time, unlike waiting for what that process holds.
+pub(crate) fn is_taken(name: &str) -> bool {
+    let connected =
+        address(name).and_then(|address| std::os::unix::net::UnixStream::connect_addr(&address));
+    connected.is_ok()
+}
+
 /// Takes the name; fails with `AddrInUse` while another process has it.
 pub(crate) fn bind(name: &str) -> io::Result<UnixListener> {
     let listener = std::os::unix::net::UnixListener::bind_addr(&address(name)?)?;

@@ -138,15 +138,15 @@ pub(crate) fn noted<T: DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Opt
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
     /// A ledger in memory.
     #[derive(Debug, Default)]
-    pub struct Book {
-        pub standing: Vec<Resource>,
-        pub facts: BTreeMap<String, serde_json::Value>,
+    pub(crate) struct Book {
+        pub(crate) standing: Vec<Resource>,
+        pub(crate) facts: BTreeMap<String, serde_json::Value>,
     }
 
     impl Ledger for Book {

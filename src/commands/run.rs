@@ -250,6 +250,10 @@ pub(super) fn lock(workload: &str) -> Result<UnixListener, Stop> {
 /// Refuses a workload that an unfinished run still holds.
 fn unfinished(runs: &Runs, workload: &str) -> Result<(), Stop> {
     for run in runs.all() {
+        if control::is_taken(&control::of_run(&run)) {
+            // Its process lives, and would hold the lock if the workload was the same.
+            continue;
+        }
         let held = match runs
             .journal(&run)
             .and_then(|journal| replay(&journal.entries()?))
@@ -261,7 +265,7 @@ fn unfinished(runs: &Runs, workload: &str) -> Result<(), Stop> {
                     .is_some_and(|machine| machine.has_ended(&replay.graph));
                 replay.workload == workload && !ended
             }
-            // Its process lives, and would hold the lock if the workload was the same.
+            // As above: it has just begun.
             Err(JournalError::InUse { .. }) => false,
             Err(error) => {
                 tracing::warn!(%run, %error, "the journal of a run cannot be read");

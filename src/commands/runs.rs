@@ -6,6 +6,7 @@ use crate::exit_code::{Done, Exit};
 use crate::state_dir::{Runs, StateDir};
 use crate::ui;
 use jiff::Timestamp;
+use phaul_core::graph::StateName;
 use phaul_core::journal::{Entry, Journal, JournalError};
 use phaul_core::report::{Outcome, Summary};
 use phaul_core::run::RunId;
@@ -56,6 +57,18 @@ async fn list(runs: &Runs, socket: impl Fn(&RunId) -> String, format: Format) ->
 }
 
 async fn one(runs: &Runs, run: RunId, socket: &impl Fn(&RunId) -> String) -> Line {
+    let asked = ask(&socket(&run), &Request::Status { run: run.clone() }).await;
+    if let Ok(Some(Reply::Status { plan, state })) = asked
+        && is_under_way(&state)
+    {
+        return Line {
+            plan: Some(plan),
+            state,
+            outcome: None,
+            started: started(&run),
+            run,
+        };
+    }
     match entries(runs, &run) {
         Ok(entries) => {
             let summary = Summary::of(&entries);
@@ -85,6 +98,13 @@ async fn one(runs: &Runs, run: RunId, socket: &impl Fn(&RunId) -> String) -> Lin
             }
         }
     }
+}
+
+/// Whether a state is one that a run passes through: its process has the journal, and waiting
+/// for that would take long.
+fn is_under_way(state: &str) -> bool {
+    let state = state.parse::<StateName>().ok();
+    state.is_some_and(|state| Outcome::of(state).is_none())
 }
 
 /// The records of a run that no process carries out.

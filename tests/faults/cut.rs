@@ -37,7 +37,8 @@ fn a_moment_without_network_is_not_noticed() {
 #[test]
 fn a_lost_link_is_made_anew() {
     for_some_time("while", Duration::from_secs(15), |scene| {
-        let run = scene.rig.run(Side::A, &scene.plan("cut"));
+        let plan = scene.plan("cut").but("attempts: 2", "attempts: 5");
+        let run = scene.rig.run(Side::A, &plan);
         scene.has_struck()?;
         run.ended(0, "migrated")?;
         scene.is_true(&run).map(drop)

@@ -64,7 +64,7 @@ fn says_ready(child: &mut Child) -> bool {
         .is_some_and(|mut pipe| pipe.read_exact(&mut word).is_ok() && word == READY.as_bytes())
 }
 
-/// The hidden command `host`: what [`start`] runs.
+/// The hidden command `host`: what `start` runs.
 pub fn be_born(name: &str, side: Side, rootfs: &Path) -> Result<()> {
     let layout = Layout::existing(name)?;
     let cgroup = Cgroup::named(&layout.cgroup_name(side))?;

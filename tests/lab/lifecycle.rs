@@ -38,9 +38,7 @@ pub(crate) enum Keeper {
 
 /// Brings a lab up; what is left of one that is only half up is taken down first.
 pub(crate) fn up(name: &str, keeper: Keeper) -> Result<(Layout, Inits)> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Error::NotRoot);
-    }
+    require_root()?;
     let layout = Layout::new(name)?;
     let rootfs = rootfs::ensure()?;
     let _lock = Lock::take(&layout.state)?;
@@ -64,6 +62,7 @@ pub(crate) fn up(name: &str, keeper: Keeper) -> Result<(Layout, Inits)> {
 
 /// Takes a lab down, whatever is left of it.
 pub(crate) fn down(name: &str) -> Result<()> {
+    require_root()?;
     let layout = Layout::new(name)?;
     let _lock = Lock::take(&layout.state)?;
     clear(&Layout::existing(name)?)?;
@@ -80,6 +79,13 @@ pub(crate) fn down_orphans() -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn require_root() -> Result<()> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Error::NotRoot)
 }
 
 fn build(layout: &Layout, keeper: Keeper, rootfs: &Path) -> Result<Inits> {

@@ -105,14 +105,16 @@ impl Lab {
         rootfs::ensure()
     }
 
-    /// Drops the cached systems. No lab may be up: it would lose the files it runs from.
+    /// Drops the cached systems. No lab that uses the cache may be up: it would lose its files.
     pub fn purge() -> Result<()> {
-        match Layout::names().first() {
-            Some(name) => Err(Error::Unfit(format!(
-                "the lab `{name}` uses the cache: take it down first"
-            ))),
-            None => rootfs::purge(),
+        let cache = layout::cache()?;
+        for name in Layout::names() {
+            if Layout::existing(&name)?.data.starts_with(&cache) {
+                let reason = format!("the lab `{name}` uses the cache: take it down first");
+                return Err(Error::Unfit(reason));
+            }
         }
+        rootfs::purge()
     }
 
     fn of(layout: Layout, [a, b]: lifecycle::Inits, down_on_drop: bool) -> Result<Self> {

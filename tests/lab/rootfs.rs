@@ -48,8 +48,9 @@ const PHASES: &[(&str, &str)] = &[
     ("I: Retrieving libc6 ", "downloading packages"),
     ("I: Extracting ", "extracting the base"),
     ("I: Installing core ", "installing the core"),
-    ("I: Configuring ", "configuring packages"),
-    ("I: Unpacking criu", "unpacking what was asked for"),
+    ("I: Configuring required ", "configuring the core"),
+    ("I: Unpacking the base ", "unpacking what was asked for"),
+    ("I: Configuring the base ", "configuring what was asked for"),
 ];
 
 /// The directory of a complete rootfs, built first if there is none for this list of packages.
@@ -103,18 +104,20 @@ fn build(cache: &Path, whole: &Path) -> Result<()> {
 fn debootstrap(cache: &Path, target: &Path) -> Result<()> {
     let log_path = log_path(cache);
     let mut log = fs::File::create(&log_path).map_err(Error::file("create", &log_path))?;
-    // In namespaces of its own: what it mounts and starts goes with it, however it ends.
-    let mut command = Command::new("unshare");
+    // In namespaces of its own, and dead with this process: what it mounts and starts goes with it,
+    // however it ends, and no second build finds it still writing.
+    let mut command = Command::new("setpriv");
     command
+        .args(["--pdeathsig", "KILL"])
         .args([
+            "unshare",
             "--mount",
             "--pid",
             "--mount-proc",
             "--fork",
             "--kill-child",
-            "debootstrap",
-            "--variant=minbase",
         ])
+        .args(["debootstrap", "--variant=minbase"])
         .arg(format!("--keyring={KEYRING}"))
         .arg(format!("--include={}", PACKAGES.join(",")))
         .arg(SUITE)

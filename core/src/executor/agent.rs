@@ -3,6 +3,7 @@
 
 use super::command::Command;
 use super::driver::Incoming;
+use super::inbox::Inbox;
 use super::line::{Line, gone};
 use super::ports::{Disk, Link, Listen, Undo};
 use super::receiving::Receiving;
@@ -268,7 +269,7 @@ impl Agent {
             agent: self.clone(),
             line: Arc::clone(&handle.line),
             receiving: Arc::clone(&handle.receiving),
-            inbox,
+            inbox: Inbox::new(inbox),
         };
         tokio::spawn(run.live(recorder, replay, first));
         handle

@@ -2,6 +2,7 @@
 //! the transport's own timeout, the gate by a person.
 
 use crate::graph::{AskKind, Work};
+use crate::plan::Plan;
 use std::time::Duration;
 
 /// How long a target waits for a source that is gone before it drops what is not prepared.
@@ -26,8 +27,8 @@ pub fn of_work(work: Work) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// The bound of the wait for an answer.
-pub fn of_answer(ask: AskKind) -> Duration {
+/// The bound of the wait for an answer. The target's hooks take their time besides its work.
+pub fn of_answer(ask: AskKind, plan: &Plan) -> Duration {
     let seconds = match ask {
         AskKind::Open => 15,
         AskKind::Preflight | AskKind::Reserve => 120,
@@ -35,5 +36,7 @@ pub fn of_answer(ask: AskKind) -> Duration {
         AskKind::Resume => 120,
         AskKind::Drop | AskKind::Finish => 60,
     };
-    Duration::from_secs(seconds)
+    let around = plan.hooks.target.values();
+    let hooks: usize = around.map(|of| of.before.len() + of.after.len()).sum();
+    Duration::from_secs(seconds) + HOOK * u32::try_from(hooks).unwrap_or(u32::MAX)
 }

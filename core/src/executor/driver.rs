@@ -6,7 +6,8 @@
 use super::aside::Aside;
 use super::command::{Command, command_input};
 use super::deadlines;
-use super::hooks::{self, When};
+use super::hooks::When;
+use super::inbox::Inbox;
 use super::line::Line;
 use super::recorder::Recorder;
 use crate::failure::{Failure, FailureKind};
@@ -19,7 +20,7 @@ use crate::run::RunId;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 /// What reaches a running executor from outside.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(crate) struct Driver<W> {
     pub(crate) recorder: Recorder,
     pub(crate) world: W,
     pub(crate) line: Arc<Line>,
-    pub(crate) inbox: mpsc::Receiver<Incoming>,
+    pub(super) inbox: Inbox,
     /// At the target: an undecided run listens on.
     pub(crate) listens: bool,
     /// The failure behind the last event.
@@ -83,7 +84,7 @@ pub(crate) struct Driver<W> {
 }
 
 /// Whether the state is left, and by which event.
-type Left = Option<EventKind>;
+pub(super) type Left = Option<EventKind>;
 
 impl<W: World> Driver<W> {
     /// Walks from the present state to an end. An error means that the journal cannot be
@@ -126,10 +127,9 @@ impl<W: World> Driver<W> {
         }
         // A state that tries again has had its hooks.
         if self.machine.tries == 0
-            && let Err(failure) = self.hooks(When::Before).await
-            && self.hook_failed(&failure)?
+            && let Some(event) = self.hooks(When::Before).await?
         {
-            return Ok(Some(EventKind::Failed));
+            return Ok(Some(event));
         }
         if resting {
             self.rest()?;
@@ -143,7 +143,8 @@ impl<W: World> Driver<W> {
             event = match self.machine.doing {
                 Doing::Work(work) => self.work(work).await?,
                 Doing::Answer(ask) => {
-                    let left = self.listen(Some(deadlines::of_answer(ask)), false).await?;
+                    let bound = deadlines::of_answer(ask, &self.plan);
+                    let left = self.listen(Some(bound), false).await?;
                     if left.is_none() && self.machine.doing == Doing::Answer(ask) {
                         self.unanswered(ask).await?
                     } else {
@@ -154,10 +155,9 @@ impl<W: World> Driver<W> {
             };
         }
         if event == Some(EventKind::Done)
-            && let Err(failure) = self.hooks(When::After).await
-            && self.hook_failed(&failure)?
+            && let Some(event) = self.hooks(When::After).await?
         {
-            return Ok(Some(EventKind::Failed));
+            return Ok(Some(event));
         }
         Ok(event)
     }
@@ -167,29 +167,7 @@ impl<W: World> Driver<W> {
         self.recorder.ended(outcome)
     }
 
-    async fn hooks(&mut self, when: When) -> Result<(), Failure> {
-        let (side, state) = (self.machine.side, self.machine.state);
-        hooks::run(&self.plan, &self.run, side, state, when).await
-    }
-
-    /// A hook's failure is its state's failure, as long as the run can still turn back; after
-    /// that it is told and passed over, for the workload must come to run.
-    fn hook_failed(&mut self, failure: &Failure) -> Result<bool, Failure> {
-        let turns_back = matches!(
-            self.machine.phase(&self.graph),
-            Phase::Before | Phase::Frozen
-        ) || (self.machine.phase(&self.graph) == Phase::Commit
-            && self.machine.handles(&self.graph, EventKind::Failed)
-            && self.machine.doing == Doing::Entered);
-        if turns_back {
-            self.went_wrong(failure)?;
-        } else {
-            self.recorder.log("warn", failure.cause.clone());
-        }
-        Ok(turns_back)
-    }
-
-    fn went_wrong(&mut self, failure: &Failure) -> Result<(), Failure> {
+    pub(super) fn went_wrong(&mut self, failure: &Failure) -> Result<(), Failure> {
         self.failure = Some(failure.clone());
         self.recorder.wrong(failure, self.machine.state)
     }
@@ -213,7 +191,7 @@ impl<W: World> Driver<W> {
                         let cause = format!("`{work}` took longer than {seconds} s");
                         break Some(Err(Failure::lost("deadline", cause)));
                     }
-                    incoming = self.inbox.recv() => {
+                    incoming = self.inbox.next() => {
                         let incoming = incoming.ok_or_else(stopped)?;
                         aside.take(&self.graph, &mut self.machine, &self.gate, incoming);
                         if aside.event.is_some() {
@@ -248,7 +226,11 @@ impl<W: World> Driver<W> {
         self.apply(reaction).await
     }
 
-    fn interrupted(&mut self, event: EventKind, failure: Option<Failure>) -> Result<(), Failure> {
+    pub(super) fn interrupted(
+        &mut self,
+        event: EventKind,
+        failure: Option<Failure>,
+    ) -> Result<(), Failure> {
         let failure = match (event, failure) {
             (EventKind::Cancelled, _) => cancelled(),
             (EventKind::Lost, Some(failure)) => failure,
@@ -264,12 +246,12 @@ impl<W: World> Driver<W> {
         loop {
             let incoming = match deadline {
                 Some(deadline) => {
-                    match tokio::time::timeout_at(deadline, self.inbox.recv()).await {
+                    match tokio::time::timeout_at(deadline, self.inbox.next()).await {
                         Ok(incoming) => incoming,
                         Err(_) => return Ok(None),
                     }
                 }
-                None => self.inbox.recv().await,
+                None => self.inbox.next().await,
             };
             let Some(incoming) = incoming else {
                 return Err(stopped());
@@ -312,7 +294,7 @@ impl<W: World> Driver<W> {
     }
 
     async fn unanswered(&mut self, ask: AskKind) -> Result<Left, Failure> {
-        let seconds = deadlines::of_answer(ask).as_secs();
+        let seconds = deadlines::of_answer(ask, &self.plan).as_secs();
         let cause = format!("the target did not answer `{ask}` within {seconds} s");
         let failure = Failure::lost("no-answer", cause);
         self.line.close("no answer");
@@ -320,7 +302,7 @@ impl<W: World> Driver<W> {
     }
 
     /// Makes a reaction true; returns its event.
-    async fn apply(&mut self, reaction: Reaction) -> Result<Left, Failure> {
+    pub(super) async fn apply(&mut self, reaction: Reaction) -> Result<Left, Failure> {
         self.machine = reaction.machine;
         self.tell_trail().await;
         for output in reaction.outputs {
@@ -369,6 +351,6 @@ fn cancelled() -> Failure {
     Failure::new("cancelled", "the run was cancelled")
 }
 
-fn stopped() -> Failure {
+pub(super) fn stopped() -> Failure {
     Failure::lost("stopped", "the executor is being stopped")
 }

@@ -1,8 +1,11 @@
 //! The commands around a state.
 
+use super::command::command_input;
 use super::deadlines;
+use super::driver::{Driver, Left, World, stopped};
 use crate::failure::Failure;
-use crate::graph::{Side, StateName};
+use crate::graph::{EventKind, Phase, Side, StateName};
+use crate::machine::{Doing, Output, Reaction, react};
 use crate::plan::{Haul, PidSource, Plan};
 use crate::run::RunId;
 use std::process::Stdio;
@@ -19,8 +22,72 @@ pub(crate) enum When {
     After,
 }
 
+impl<W: World> Driver<W> {
+    /// Runs the hooks while listening to a person. An event if the state is left because of it.
+    pub(super) async fn hooks(&mut self, when: When) -> Result<Left, Failure> {
+        let (side, state) = (self.machine.side, self.machine.state);
+        // After the commit's work its word stands, even if it is not recorded yet.
+        let listens = when == When::Before || self.machine.phase(&self.graph) != Phase::Commit;
+        let ran = {
+            let running = run(&self.plan, &self.run, side, state, when);
+            tokio::pin!(running);
+            loop {
+                tokio::select! {
+                    biased;
+                    ran = &mut running => break Ok(ran),
+                    said = self.inbox.command(), if listens => {
+                        let (command, answer) = said.ok_or_else(stopped)?;
+                        let (graph, machine) = (&self.graph, &self.machine);
+                        let input = command_input(graph, machine, &self.gate, command, answer);
+                        let Some(input) = input else { continue };
+                        let reaction = react(graph, machine, input);
+                        self.machine = reaction.machine;
+                        if let Some(event) = reaction.event {
+                            break Err(event);
+                        }
+                    }
+                }
+            }
+        };
+        match ran {
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(failure)) if self.hook_failed(&failure)? => {
+                // The source waits for an answer, and nothing else would tell it.
+                self.apply(Reaction {
+                    machine: self.machine.clone(),
+                    outputs: vec![Output::AnswerFailed],
+                    event: Some(EventKind::Failed),
+                })
+                .await
+            }
+            Ok(Err(_)) => Ok(None),
+            Err(event) => {
+                self.interrupted(event, None)?;
+                Ok(Some(event))
+            }
+        }
+    }
+
+    /// A hook's failure is its state's failure, as long as the run can still turn back; after
+    /// that it is told and passed over, for the workload must come to run.
+    fn hook_failed(&mut self, failure: &Failure) -> Result<bool, Failure> {
+        let turns_back = matches!(
+            self.machine.phase(&self.graph),
+            Phase::Before | Phase::Frozen
+        ) || (self.machine.phase(&self.graph) == Phase::Commit
+            && self.machine.handles(&self.graph, EventKind::Failed)
+            && self.machine.doing == Doing::Entered);
+        if turns_back {
+            self.went_wrong(failure)?;
+        } else {
+            self.recorder.log("warn", failure.cause.clone());
+        }
+        Ok(turns_back)
+    }
+}
+
 /// Runs the hooks of a state one after the other; the first that fails ends it.
-pub(crate) async fn run(
+async fn run(
     plan: &Plan,
     run: &RunId,
     side: Side,

@@ -6,6 +6,7 @@ mod command;
 pub mod deadlines;
 mod driver;
 mod hooks;
+mod inbox;
 mod judging;
 mod line;
 pub mod ports;

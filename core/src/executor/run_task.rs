@@ -2,6 +2,7 @@
 
 use super::agent::Agent;
 use super::driver::{Driver, Incoming};
+use super::inbox::Inbox;
 use super::line::Line;
 use super::receiving::Receiving;
 use super::recorder::Recorder;
@@ -25,7 +26,7 @@ pub(super) struct RunTask {
     pub(super) agent: Agent,
     pub(super) line: Arc<Line>,
     pub(super) receiving: Arc<Receiving>,
-    pub(super) inbox: mpsc::Receiver<Incoming>,
+    pub(super) inbox: Inbox,
 }
 
 impl RunTask {
@@ -60,7 +61,7 @@ impl RunTask {
                     }
                 }
             }
-            let Ok(Some(incoming)) = tokio::time::timeout(IDLE, self.inbox.recv()).await else {
+            let Ok(Some(incoming)) = tokio::time::timeout(IDLE, self.inbox.next()).await else {
                 return;
             };
             match incoming {
@@ -92,7 +93,7 @@ impl RunTask {
         machine: Machine,
         recorder: Recorder,
         first: Option<EventKind>,
-    ) -> Result<(Machine, mpsc::Receiver<Incoming>), Failure> {
+    ) -> Result<(Machine, Inbox), Failure> {
         let host = &self.agent.host;
         let world = TargetWorld {
             hauler: host.hauler(plan, run)?,
@@ -113,7 +114,7 @@ impl RunTask {
             recorder,
             world,
             line: Arc::clone(&self.line),
-            inbox: std::mem::replace(&mut self.inbox, empty),
+            inbox: std::mem::replace(&mut self.inbox, Inbox::new(empty)),
             listens: true,
             failure: None,
             pause: None,

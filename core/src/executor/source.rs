@@ -1,6 +1,7 @@
 //! What the source does in the world: the haulers' source half, the dialling, the sending.
 
 use super::driver::{Driver, Heard, Incoming, World};
+use super::inbox::Inbox;
 use super::judging::refusal;
 use super::line::Line;
 use super::ports::{Dial, Disk, Fate, Frozen, Ledger, SourceHauler, Undo};
@@ -89,7 +90,7 @@ pub async fn run(
         recorder,
         world,
         line: Arc::clone(&line),
-        inbox,
+        inbox: Inbox::new(inbox),
         listens: false,
         failure: None,
         pause: None,

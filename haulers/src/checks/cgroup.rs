@@ -14,6 +14,11 @@ pub(super) fn check() -> Check {
             Side::Target,
             format!("what is restored will be kept below {}", path.display()),
         ),
-        Err(failure) => failed(ID, Side::Target, failure.cause, &failure.hint.unwrap_or_default()),
+        Err(failure) => failed(
+            ID,
+            Side::Target,
+            failure.cause,
+            &failure.hint.unwrap_or_default(),
+        ),
     }
 }

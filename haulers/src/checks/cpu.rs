@@ -14,16 +14,75 @@ const ID: &str = "cpu";
 /// Instructions of x86 that programs use, as Linux names them. The many other flags are
 /// properties of the processor, the hypervisor or the kernel that a program does not run on.
 const X86: &[&str] = &[
-    "3dnow", "3dnowext", "abm", "adx", "aes", "avx", "avx2", "avx_vnni", "bmi1", "bmi2",
-    "clflush", "clflushopt", "clwb", "cmov", "cx16", "cx8", "enqcmd", "erms", "f16c", "fma", "fma4",
-    "fpu", "fsgsbase", "fsrm", "fxsr", "gfni", "hle", "la57", "lahf_lm", "mmx", "mmxext", "movbe",
-    "movdir64b", "movdiri", "ospke", "pclmulqdq", "pni", "popcnt", "prefetchwt1", "rdpid",
-    "rdrand", "rdseed", "rdtscp", "rtm", "serialize", "sha_ni", "sse", "sse2", "sse4_1", "sse4_2",
-    "sse4a", "ssse3", "tbm", "tsc", "user_shstk", "vaes", "vpclmulqdq", "waitpkg", "xgetbv1",
-    "xop", "xsave", "xsavec", "xsaveopt", "xsaves",
+    "3dnow",
+    "3dnowext",
+    "abm",
+    "adx",
+    "aes",
+    "avx",
+    "avx2",
+    "avx_vnni",
+    "bmi1",
+    "bmi2",
+    "clflush",
+    "clflushopt",
+    "clwb",
+    "cmov",
+    "cx16",
+    "cx8",
+    "enqcmd",
+    "erms",
+    "f16c",
+    "fma",
+    "fma4",
+    "fpu",
+    "fsgsbase",
+    "fsrm",
+    "fxsr",
+    "gfni",
+    "hle",
+    "la57",
+    "lahf_lm",
+    "mmx",
+    "mmxext",
+    "movbe",
+    "movdir64b",
+    "movdiri",
+    "ospke",
+    "pclmulqdq",
+    "pni",
+    "popcnt",
+    "prefetchwt1",
+    "rdpid",
+    "rdrand",
+    "rdseed",
+    "rdtscp",
+    "rtm",
+    "serialize",
+    "sha_ni",
+    "sse",
+    "sse2",
+    "sse4_1",
+    "sse4_2",
+    "sse4a",
+    "ssse3",
+    "tbm",
+    "tsc",
+    "user_shstk",
+    "vaes",
+    "vpclmulqdq",
+    "waitpkg",
+    "xgetbv1",
+    "xop",
+    "xsave",
+    "xsavec",
+    "xsaveopt",
+    "xsaves",
 ];
 /// Families of them.
-const X86_FAMILIES: &[&str] = &["amx_", "apx", "avx10", "avx512", "avx_", "sha512", "sm3", "sm4"];
+const X86_FAMILIES: &[&str] = &[
+    "amx_", "apx", "avx10", "avx512", "avx_", "sha512", "sm3", "sm4",
+];
 
 /// This host's processor features that programs use.
 pub(super) fn features() -> BTreeSet<String> {
@@ -42,9 +101,15 @@ fn features_in(cpuinfo: &str) -> BTreeSet<String> {
     let used = |feature: &&str| {
         key == "Features"
             || X86.contains(feature)
-            || X86_FAMILIES.iter().any(|family| feature.starts_with(family))
+            || X86_FAMILIES
+                .iter()
+                .any(|family| feature.starts_with(family))
     };
-    value.split_whitespace().filter(used).map(str::to_owned).collect()
+    value
+        .split_whitespace()
+        .filter(used)
+        .map(str::to_owned)
+        .collect()
 }
 
 pub(super) fn check(source: &BTreeSet<String>) -> Check {

@@ -10,7 +10,12 @@ const ID: &str = "criu-options";
 
 pub(super) fn check(plan: &Plan) -> Check {
     match refused_option(plan) {
-        Some(failure) => failed(ID, Side::Source, failure.cause, &failure.hint.unwrap_or_default()),
+        Some(failure) => failed(
+            ID,
+            Side::Source,
+            failure.cause,
+            &failure.hint.unwrap_or_default(),
+        ),
         None => passed(
             ID,
             Side::Source,

@@ -60,7 +60,9 @@ pub(super) fn check(look: &Look) -> Check {
     let open = look.descriptors().filter_map(|(process, descriptor)| {
         let what = refused(descriptor)?;
         let (name, number, target) = (process.name(), descriptor.number, &descriptor.target);
-        Some(format!("{name} has {what} open: descriptor {number}, {target}"))
+        Some(format!(
+            "{name} has {what} open: descriptor {number}, {target}"
+        ))
     });
     let found: Vec<String> = traced.chain(open).collect();
     none_of(
@@ -100,15 +102,34 @@ mod tests {
             ("anon_inode:[io_uring]", none, 0, Some("an io_uring")),
             ("anon_inode:bpf-prog", none, 0, Some("an eBPF program")),
             ("anon_inode:bpf-map", none, 0, None),
-            ("anon_inode:kvm-vm", none, 0, Some("a file of a kind that CRIU does not know")),
+            (
+                "anon_inode:kvm-vm",
+                none,
+                0,
+                Some("a file of a kind that CRIU does not know"),
+            ),
             ("/etc/passwd", SFlag::S_IFREG, 0, None),
             ("/dev/null", SFlag::S_IFCHR, makedev(1, 3), None),
             ("/dev/pts/3", SFlag::S_IFCHR, makedev(136, 3), None),
-            ("/dev/kvm", SFlag::S_IFCHR, makedev(10, 232), Some("a device")),
-            ("/dev/sda", SFlag::S_IFBLK, makedev(8, 0), Some("a block device")),
+            (
+                "/dev/kvm",
+                SFlag::S_IFCHR,
+                makedev(10, 232),
+                Some("a device"),
+            ),
+            (
+                "/dev/sda",
+                SFlag::S_IFBLK,
+                makedev(8, 0),
+                Some("a block device"),
+            ),
             ("socket:[12]", SFlag::S_IFSOCK, 0, None),
         ] {
-            assert_eq!(refused(&descriptor(target, kind, device)), expected, "{target}");
+            assert_eq!(
+                refused(&descriptor(target, kind, device)),
+                expected,
+                "{target}"
+            );
         }
     }
 }

@@ -22,7 +22,12 @@ pub(super) fn check(source: Option<CriuVersion>, target: Option<CriuVersion>) ->
             Side::Target,
             format!("CRIU is {target} here and {source} at the source"),
         ),
-        _ => warned(ID, Side::Target, "the versions of CRIU are not both known", hint),
+        _ => warned(
+            ID,
+            Side::Target,
+            "the versions of CRIU are not both known",
+            hint,
+        ),
     }
 }
 

@@ -30,7 +30,12 @@ fn judge(source: (&str, &str), target: (&str, &str)) -> Check {
         target.1, target.0, source.1, source.0
     );
     if source.0 != target.0 {
-        return failed(ID, Side::Target, text, "move to a host of the same machine type");
+        return failed(
+            ID,
+            Side::Target,
+            text,
+            "move to a host of the same machine type",
+        );
     }
     match (version(source.1), version(target.1)) {
         (Some(source), Some(target)) if target < source => warned(
@@ -61,7 +66,10 @@ mod tests {
         assert_eq!(result(x86("6.18.44-1"), x86("6.18.0")), CheckResult::Passed);
         assert_eq!(result(x86("6.9"), x86("6.18")), CheckResult::Passed);
         assert_eq!(result(x86("6.18"), x86("6.9")), CheckResult::Warned);
-        assert_eq!(result(x86("6.18"), ("aarch64", "6.18")), CheckResult::Failed);
+        assert_eq!(
+            result(x86("6.18"), ("aarch64", "6.18")),
+            CheckResult::Failed
+        );
         assert_eq!(result(x86("odd"), x86("6.9")), CheckResult::Passed);
     }
 }

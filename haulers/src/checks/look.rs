@@ -5,7 +5,7 @@ use crate::tasks::{Pending, Stat, command, pending, stat, threads, tree};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, stat as stat_file};
 use nix::sys::statfs::fstatfs;
-use procfs::process::{MMapPath, Process as ProcProcess};
+use procfs::process::{MMPermissions, MMapPath, Process as ProcProcess};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -39,6 +39,10 @@ pub(super) struct Process {
     pub(super) descriptors: Vec<Descriptor>,
     /// Files mapped into it, and its program, working directory and root.
     pub(super) paths: BTreeSet<PathBuf>,
+    /// Those of them that it may write to through the mapping.
+    pub(super) written: BTreeSet<PathBuf>,
+    /// The paths of its unix sockets.
+    pub(super) sockets: BTreeSet<PathBuf>,
     /// The mounts that it sees.
     pub(super) mounts: BTreeSet<u64>,
 }
@@ -68,7 +72,7 @@ pub(super) struct Descriptor {
 impl Descriptor {
     /// The path, if it is a file with a name.
     pub(super) fn path(&self) -> Option<&Path> {
-        let named = self.target.starts_with('/') && self.links > 0 && !self.is_queue;
+        let named = is_named(&self.target) && self.links > 0 && !self.is_queue;
         named.then(|| Path::new(&self.target))
     }
 
@@ -103,6 +107,9 @@ impl Look {
 impl Process {
     fn look(pid: i32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let descriptors = descriptors(pid);
+        let sockets = sockets(pid, &descriptors);
+        let (paths, written) = paths(pid);
         Some(Self {
             pid,
             command: command(pid),
@@ -112,8 +119,10 @@ impl Process {
             is_root: ids_are_root(&status),
             memory_bytes: memory(&status),
             namespaces: namespaces(pid),
-            descriptors: descriptors(pid),
-            paths: paths(pid),
+            descriptors,
+            paths,
+            written,
+            sockets,
             mounts: mounts(pid),
         })
     }
@@ -129,17 +138,19 @@ fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
 }
 
 fn ids_are_root(status: &str) -> bool {
-    ["Uid:", "Gid:"].into_iter().all(|key| {
-        field(status, key).is_some_and(|ids| ids.split_whitespace().all(|id| id == "0"))
-    })
+    ["Uid:", "Gid:"]
+        .into_iter()
+        .all(|key| field(status, key).is_some_and(|ids| ids.split_whitespace().all(|id| id == "0")))
 }
 
 /// Anonymous and shared memory, and what of it is swapped out, in bytes.
 fn memory(status: &str) -> u64 {
-    let kilobytes = ["RssAnon:", "RssShmem:", "VmSwap:"].into_iter().filter_map(|key| {
-        let words = field(status, key)?.split_whitespace().next()?;
-        words.parse::<u64>().ok()
-    });
+    let kilobytes = ["RssAnon:", "RssShmem:", "VmSwap:"]
+        .into_iter()
+        .filter_map(|key| {
+            let words = field(status, key)?.split_whitespace().next()?;
+            words.parse::<u64>().ok()
+        });
     kilobytes.sum::<u64>() * 1024
 }
 
@@ -156,8 +167,12 @@ fn descriptors(pid: i32) -> Vec<Descriptor> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return Vec::new();
     };
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut found: Vec<Descriptor> = numbers.filter_map(|number| descriptor(pid, number)).collect();
+    let numbers = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut found: Vec<Descriptor> = numbers
+        .filter_map(|number| descriptor(pid, number))
+        .collect();
     found.sort_by_key(|descriptor| descriptor.number);
     found
 }
@@ -167,7 +182,8 @@ fn descriptor(pid: i32, number: i32) -> Option<Descriptor> {
     let target = fs::read_link(&path).ok()?.to_string_lossy().into_owned();
     let about: FileStat = stat_file(path.as_str()).ok()?;
     let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).ok()?;
-    let flags = field(&info, "flags:").and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok())?;
+    let flags =
+        field(&info, "flags:").and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok())?;
     let access = OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE;
     let is_queue = target.starts_with('/') && is_queue(&path);
     Some(Descriptor {
@@ -177,7 +193,9 @@ fn descriptor(pid: i32, number: i32) -> Option<Descriptor> {
         device: about.st_rdev,
         links: about.st_nlink,
         writes: access != OFlag::O_RDONLY,
-        mount: field(&info, "mnt_id:").and_then(|id| id.trim().parse().ok()).unwrap_or(0),
+        mount: field(&info, "mnt_id:")
+            .and_then(|id| id.trim().parse().ok())
+            .unwrap_or(0),
         locks: info
             .lines()
             .filter_map(|line| line.strip_prefix("lock:"))
@@ -190,27 +208,56 @@ fn descriptor(pid: i32, number: i32) -> Option<Descriptor> {
 /// Whether a file lies on the file system of message queues; opens nothing for use.
 fn is_queue(path: &str) -> bool {
     let opened = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
-    opened.is_ok_and(|opened| fstatfs(&opened).is_ok_and(|about| about.filesystem_type().0 == MQUEUE))
+    opened
+        .is_ok_and(|opened| fstatfs(&opened).is_ok_and(|about| about.filesystem_type().0 == MQUEUE))
 }
 
-fn paths(pid: i32) -> BTreeSet<PathBuf> {
+/// Whether a link of `/proc` is the path of a file that has it still.
+fn is_named(target: &str) -> bool {
+    let odd = target.ends_with(" (deleted)") || target.starts_with("/memfd:");
+    target.starts_with('/') && !odd
+}
+
+/// The files that a process uses without a descriptor, and those of them that it may write to.
+fn paths(pid: i32) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
     let links = ["exe", "cwd", "root"].into_iter();
     let links = links.filter_map(|name| fs::read_link(format!("/proc/{pid}/{name}")).ok());
+    let mut paths: BTreeSet<PathBuf> = links.collect();
+    let mut written = BTreeSet::new();
     let maps = ProcProcess::new(pid).and_then(|process| process.maps());
-    let mapped = maps.into_iter().flatten().filter_map(|map| match map.pathname {
-        MMapPath::Path(path) if map.inode != 0 => Some(path),
-        _ => None,
-    });
-    let named = |path: &PathBuf| {
-        let text = path.to_string_lossy();
-        text.starts_with('/') && !text.ends_with(" (deleted)") && !text.starts_with("/memfd:")
-    };
-    links.chain(mapped).filter(named).collect()
+    for map in maps.into_iter().flatten().filter(|map| map.inode != 0) {
+        if let MMapPath::Path(path) = map.pathname {
+            if map
+                .perms
+                .contains(MMPermissions::SHARED | MMPermissions::WRITE)
+            {
+                written.insert(path.clone());
+            }
+            paths.insert(path);
+        }
+    }
+    paths.retain(|path| is_named(&path.to_string_lossy()));
+    (paths, written)
+}
+
+fn sockets(pid: i32, descriptors: &[Descriptor]) -> BTreeSet<PathBuf> {
+    let own: BTreeSet<u64> = descriptors.iter().filter_map(Descriptor::socket).collect();
+    if own.is_empty() {
+        return BTreeSet::new();
+    }
+    let all = ProcProcess::new(pid).and_then(|process| process.unix());
+    all.into_iter()
+        .flatten()
+        .filter(|socket| own.contains(&socket.inode))
+        .filter_map(|socket| socket.path.filter(|path| path.is_absolute()))
+        .collect()
 }
 
 fn mounts(pid: i32) -> BTreeSet<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-    let ids = text.lines().filter_map(|line| line.split(' ').next()?.parse().ok());
+    let ids = text
+        .lines()
+        .filter_map(|line| line.split(' ').next()?.parse().ok());
     ids.collect()
 }
 
@@ -225,7 +272,10 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         let process = Process::look(own).unwrap();
         let number = file.as_file().as_raw_fd();
-        let found = process.descriptors.iter().find(|open| open.number == number);
+        let found = process
+            .descriptors
+            .iter()
+            .find(|open| open.number == number);
         let found = found.unwrap();
         assert_eq!(found.path(), Some(file.path()));
         assert!(found.writes && found.kind == SFlag::S_IFREG && !found.is_queue);

@@ -54,7 +54,12 @@ fn failed(id: &str, side: Side, text: impl Into<String>, hint: &str) -> Check {
 
 /// The findings in one line: the first few, and how many more there are.
 fn listed(findings: &[String]) -> String {
-    let named = findings.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join("; ");
+    let named = findings
+        .iter()
+        .take(NAMED_MAX)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
     match findings.len().saturating_sub(NAMED_MAX) {
         0 => named,
         more => format!("{named}; and {more} more"),

@@ -16,7 +16,10 @@ pub(super) fn source(look: &Look) -> Check {
         .processes
         .iter()
         .filter_map(|process| {
-            let differ = process.namespaces.iter().filter(|(name, link)| own.get(*name) != Some(*link));
+            let differ = process
+                .namespaces
+                .iter()
+                .filter(|(name, link)| own.get(*name) != Some(*link));
             let names: Vec<&str> = differ.map(|(name, _)| *name).collect();
             let names = names.join(", ");
             (!names.is_empty()).then(|| format!("{} has other namespaces: {names}", process.name()))

@@ -18,7 +18,9 @@ pub(super) fn check(ids: &BTreeSet<i32>) -> Check {
         .iter()
         .filter_map(|id| {
             if *id >= most {
-                return Some(format!("{id} is more than this host's `kernel.pid_max` {most}"));
+                return Some(format!(
+                    "{id} is more than this host's `kernel.pid_max` {most}"
+                ));
             }
             // A thread id has a directory too, though no list shows it.
             let there = Path::new(&format!("/proc/{id}")).exists();

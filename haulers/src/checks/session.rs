@@ -22,14 +22,20 @@ pub(super) fn check(look: &Look, shell_job: bool) -> Check {
                 (false, _) => format!("session {}", process.stat.session),
                 (true, false) => format!("process group {}", process.stat.group),
             };
-            Some(format!("{} is in {what} of a process outside", process.name()))
+            Some(format!(
+                "{} is in {what} of a process outside",
+                process.name()
+            ))
         })
         .collect();
     if shell_job {
         return passed(
             ID,
             Side::Source,
-            format!("`shell_job` is set: {} processes are in a shell's session", outside.len()),
+            format!(
+                "`shell_job` is set: {} processes are in a shell's session",
+                outside.len()
+            ),
         );
     }
     none_of(

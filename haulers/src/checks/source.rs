@@ -1,41 +1,133 @@
-//! The checks of the source.
-use crate::manifest::Manifest;
-use crate::tasks::{Task, threads, tree};
+//! The source's checks, and what it tells the target.
+
+use super::look::Look;
+use super::{
+    cpu, criu_options, criu_refuses, criu_usable, failed, files_present, kernel, locks, namespaces,
+    peer_loopback, rlimits, session, space, tcp, workload,
+};
+use crate::criu::rpc::CriuVersion;
+use crate::manifest::{ENTRIES_MAX, Manifest};
+use crate::tasks::Task;
+use nix::sys::stat::{SFlag, major};
 use phaul_core::executor::ports::Inspection;
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
-use phaul_core::plan::{Pid, Plan};
-use phaul_core::report::{Check, CheckResult};
+use phaul_core::plan::{Pid, Plan, Tcp};
+use phaul_core::report::Check;
 use std::path::Path;
 
 /// The inspection of a workload that is not there.
-pub(crate) fn without_workload(failure: Failure) -> Inspection {
-    Inspection {
-        manifest: phaul_core::protocol::Manifest(serde_json::Value::Null),
-        checks: vec![Check {
-            id: "workload".to_owned(),
-            side: Side::Source,
-            result: CheckResult::Failed,
-            waived: false,
-            text: failure.cause,
-            hint: failure.hint,
-        }],
-    }
+pub(crate) fn without_workload(failure: &Failure) -> Result<Inspection, Failure> {
+    let hint = failure.hint.clone().unwrap_or_default();
+    Ok(Inspection {
+        manifest: Manifest::new().opaque()?,
+        checks: vec![failed(
+            workload::ID,
+            Side::Source,
+            failure.cause.clone(),
+            &hint,
+        )],
+    })
 }
 
-/// Looks at the workload and this host.
+/// Looks at the workload and this host. Touches nothing.
 pub(crate) async fn inspect(
-    _plan: &Plan,
-    _pid: &Pid,
+    plan: &Plan,
+    pid: &Pid,
     root: Task,
-    _directory: &Path,
+    directory: &Path,
 ) -> Result<Inspection, Failure> {
-    let mut manifest = Manifest::new();
-    for pid in tree(root.pid).unwrap_or_default() {
-        manifest.ids.extend(threads(pid));
+    let (usable, version) = criu_usable::check(Side::Source).await;
+    let (plan, pid, directory) = (plan.clone(), pid.clone(), directory.to_owned());
+    // Files are read and summed: not a thing for the runtime's own threads.
+    let look =
+        tokio::task::spawn_blocking(move || look(&plan, &pid, root, &directory, usable, version));
+    look.await
+        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?
+}
+
+fn look(
+    plan: &Plan,
+    pid: &Pid,
+    root: Task,
+    directory: &Path,
+    usable: Check,
+    version: Option<CriuVersion>,
+) -> Result<Inspection, Failure> {
+    let look = Look::at(root.pid).map_err(|error| {
+        Failure::new(
+            "inspect",
+            format!("the tree of process {} cannot be read: {error}", root.pid),
+        )
+    })?;
+    let manifest = describe(&look, pid, version);
+    let mut checks = vec![
+        workload::source(root.pid, &look),
+        usable,
+        criu_options::check(plan),
+        session::check(&look, pid.shell_job),
+        namespaces::source(&look),
+        criu_refuses::check(&look),
+        tcp::check(&look, plan.network.tcp),
+        locks::check(&look),
+        rlimits::check(&look),
+        files_present::source(&look, manifest.files.len()),
+        space::check(Side::Source, manifest.image_bytes, directory),
+    ];
+    if plan.network.tcp == Tcp::Keep {
+        checks.push(peer_loopback::check(&look));
+    }
+    if manifest.files.len().max(manifest.ids.len()) > ENTRIES_MAX {
+        return Err(Failure::new(
+            "inspect",
+            format!("the workload has more than {ENTRIES_MAX} files or tasks"),
+        ));
     }
     Ok(Inspection {
         manifest: manifest.opaque()?,
-        checks: vec![],
+        checks,
     })
+}
+
+fn describe(look: &Look, pid: &Pid, criu: Option<CriuVersion>) -> Manifest {
+    let (machine, kernel) = kernel::own();
+    let pids = look.pids();
+    let led = look.processes.iter().flat_map(|process| {
+        // With `shell_job` the session and the group of the shell stay behind.
+        let outside = [process.stat.group, process.stat.session];
+        outside
+            .into_iter()
+            .filter(|id| !pid.shell_job || pids.contains(id))
+    });
+    let threads = look
+        .processes
+        .iter()
+        .flat_map(|process| process.threads.iter().copied());
+    let is_terminal = |kind: SFlag, device: u64| {
+        kind == SFlag::S_IFCHR && matches!(major(device), 4 | 5 | 128..=143)
+    };
+    Manifest {
+        criu,
+        machine,
+        kernel,
+        cpu_features: cpu::features(),
+        ids: pids
+            .iter()
+            .copied()
+            .chain(threads)
+            .chain(led)
+            .filter(|id| *id > 0)
+            .collect(),
+        shell_job: pid.shell_job,
+        has_terminal: look
+            .descriptors()
+            .any(|(_, open)| is_terminal(open.kind, open.device)),
+        image_bytes: look
+            .processes
+            .iter()
+            .map(|process| process.memory_bytes)
+            .sum(),
+        files: files_present::collect(look),
+        ..Manifest::new()
+    }
 }

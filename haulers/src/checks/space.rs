@@ -14,20 +14,27 @@ const BESIDES: u64 = 32 << 20;
 pub(super) fn check(side: Side, memory_bytes: u64, directory: &Path) -> Check {
     match statvfs(directory) {
         Ok(about) => {
-            let free = about.blocks_available().saturating_mul(about.fragment_size());
+            let free = about
+                .blocks_available()
+                .saturating_mul(about.fragment_size());
             judge(side, memory_bytes, free, directory)
         }
         Err(error) => warned(
             ID,
             side,
-            format!("the free space of {} is not known: {error}", directory.display()),
+            format!(
+                "the free space of {} is not known: {error}",
+                directory.display()
+            ),
             "see that the state directory is on a file system with enough room",
         ),
     }
 }
 
 fn judge(side: Side, memory_bytes: u64, free: u64, directory: &Path) -> Check {
-    let needed = memory_bytes.saturating_add(memory_bytes / 10).saturating_add(BESIDES);
+    let needed = memory_bytes
+        .saturating_add(memory_bytes / 10)
+        .saturating_add(BESIDES);
     let mebibytes = |bytes: u64| Bytes(bytes >> 20 << 20);
     let text = format!(
         "the images need about {}, {} has {} free",
@@ -38,7 +45,12 @@ fn judge(side: Side, memory_bytes: u64, free: u64, directory: &Path) -> Check {
     if needed <= free {
         passed(ID, side, text)
     } else {
-        failed(ID, side, text, "make room, or put the state directory elsewhere (`--state-dir`)")
+        failed(
+            ID,
+            side,
+            text,
+            "make room, or put the state directory elsewhere (`--state-dir`)",
+        )
     }
 }
 

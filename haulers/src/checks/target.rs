@@ -1,17 +1,41 @@
-//! The checks of the target.
+//! The target's checks.
+
+use super::{
+    cgroup, cpu, criu_usable, criu_version, files_present, kernel, namespaces, pid_free, space,
+    workload,
+};
 use crate::manifest::Manifest;
 use phaul_core::failure::Failure;
+use phaul_core::graph::Side;
 use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
 use std::path::Path;
 
-/// Looks at this host.
+/// Looks at this host for the workload. Touches nothing.
 pub(crate) async fn check(
-    _plan: &Plan,
+    plan: &Plan,
     manifest: &Opaque,
-    _directory: &Path,
+    directory: &Path,
 ) -> Result<Vec<Check>, Failure> {
-    Manifest::read(manifest)?;
-    Ok(vec![])
+    let manifest = Manifest::read(manifest)?;
+    let (usable, version) = criu_usable::check(Side::Target).await;
+    let (plan, directory) = (plan.clone(), directory.to_owned());
+    // Files are read and summed: not a thing for the runtime's own threads.
+    let look = tokio::task::spawn_blocking(move || {
+        vec![
+            usable,
+            criu_version::check(manifest.criu, version),
+            kernel::check(&manifest),
+            cpu::check(&manifest.cpu_features),
+            workload::target(&manifest),
+            namespaces::target(),
+            cgroup::check(),
+            pid_free::check(&manifest.ids),
+            files_present::target(&plan, &manifest.files),
+            space::check(Side::Target, manifest.image_bytes, &directory),
+        ]
+    });
+    look.await
+        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))
 }

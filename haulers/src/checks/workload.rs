@@ -36,9 +36,17 @@ pub(super) fn source(root: i32, look: &Look) -> Check {
             "run phaul from outside the workload",
         );
     }
-    let threads: usize = look.processes.iter().map(|process| process.threads.len()).sum();
+    let threads: usize = look
+        .processes
+        .iter()
+        .map(|process| process.threads.len())
+        .sum();
     let (name, count) = (process.name(), look.processes.len());
-    passed(ID, Side::Source, format!("{name}: {count} processes, {threads} threads"))
+    passed(
+        ID,
+        Side::Source,
+        format!("{name}: {count} processes, {threads} threads"),
+    )
 }
 
 /// At the target: what it shared with a shell at the source can be had here.
@@ -51,6 +59,10 @@ pub(super) fn target(manifest: &Manifest) -> Check {
             "start it with its standard descriptors on files, or in a `screen` or `tmux` that moves along",
         )
     } else {
-        passed(ID, Side::Target, "it needs nothing that an agent cannot give")
+        passed(
+            ID,
+            Side::Target,
+            "it needs nothing that an agent cannot give",
+        )
     }
 }

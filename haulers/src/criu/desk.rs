@@ -186,8 +186,7 @@ mod tests {
     use super::super::verdict::decided;
     use super::*;
 
-    // The tests of hold_main against a desk are in tests/hold.rs: they need the hold as a
-    // process of its own, with the caller as its parent.
+    // The tests of the hold against a desk are in hold_tests.rs.
 
     #[test]
     fn a_stage_that_does_not_hold_returns_at_once() {

@@ -4,17 +4,15 @@ pub(crate) mod cache;
 pub(crate) mod config;
 pub(crate) mod desk;
 pub(crate) mod hold;
+#[cfg(test)]
+mod hold_tests;
 pub(crate) mod log;
 pub(crate) mod meanings;
 pub(crate) mod rpc;
 pub(crate) mod verdict;
 
 /// CRIU's own messages, as far as phaul speaks them.
-#[expect(
-    missing_docs,
-    unreachable_pub,
-    reason = "generated from proto/criu.proto"
-)]
+#[expect(unreachable_pub, reason = "generated from proto/criu.proto")]
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/criu.rs"));
 }

@@ -27,7 +27,7 @@ const ANSWER_MAX: usize = 64 << 10;
 const ASK: Duration = Duration::from_secs(30);
 
 /// What the shell does that starts CRIU. CRIU's socket is moved off the standard input.
-/// SIGXFSZ is ignored, which CRIU inherits: see [`Worker::stop_writing`].
+/// SIGXFSZ is ignored, which CRIU inherits: see [`stop_writing`].
 const START: &str = r#"trap '' XFSZ; exec 3<&0 0</dev/null; exec "$0" swrk 3"#;
 
 /// A version of CRIU.
@@ -157,11 +157,6 @@ impl Worker {
         if let Err(error) = self.child.kill().await {
             tracing::warn!(%error, "CRIU could not be killed");
         }
-    }
-
-    /// Makes a dump that is under way fail in good order: see [`stop_writing`].
-    pub(crate) fn stop_writing(&self) {
-        stop_writing(self.task);
     }
 }
 

@@ -2,6 +2,12 @@
 //! phaul-haulers --features contract --test contract -- --test-threads 1`, after the programs
 //! and the example `haul-probe` were built and the lab was brought up.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic and talk"
+)]
+
 mod lab;
 mod source;
 mod target;
