@@ -7,11 +7,22 @@ use phaul_core::report::Check;
 use std::fs;
 
 const ID: &str = "namespaces";
+const TIME: &str = "time";
 
 /// At the source: a tree with namespaces of its own is a container; its pids, files and
 /// addresses mean something else than here.
 pub(super) fn source(look: &Look) -> Check {
     let own = namespaces(i32::try_from(std::process::id()).unwrap_or(0));
+    // CRIU gives what it restores a time namespace, so a tree that was moved before has one for
+    // itself. It moves again, as long as all of the tree is in it.
+    let time = look
+        .processes
+        .first()
+        .and_then(|root| root.namespaces.get(TIME));
+    let expected = |name: &str| match name {
+        TIME => time,
+        _ => own.get(name),
+    };
     let other: Vec<String> = look
         .processes
         .iter()
@@ -19,7 +30,7 @@ pub(super) fn source(look: &Look) -> Check {
             let differ = process
                 .namespaces
                 .iter()
-                .filter(|(name, link)| own.get(*name) != Some(*link));
+                .filter(|(name, link)| expected(name) != Some(*link));
             let names: Vec<&str> = differ.map(|(name, _)| *name).collect();
             let names = names.join(", ");
             (!names.is_empty()).then(|| format!("{} has other namespaces: {names}", process.name()))

@@ -161,6 +161,9 @@ impl Probe {
 /// A workload that was started on host a.
 pub(crate) struct Workload {
     pub(crate) pid: i64,
+    /// It was broken in the one moment in which it cannot be told from one that never ran:
+    /// a few numbers may be there twice, none may be missing.
+    pub(crate) may_repeat: bool,
     ledger: PathBuf,
 }
 
@@ -173,6 +176,7 @@ impl Workload {
             format!("setsid /opt/phaul/{program} {ledger} </dev/null >/dev/null 2>&1 & echo $!");
         let workload = Self {
             pid: on("a", &line).parse().unwrap(),
+            may_repeat: false,
             ledger: shared().join(format!("{name}.ledger")),
         };
         workload.goes_on();
@@ -208,7 +212,9 @@ impl Workload {
                 panic!("a line of the ledger: {line}");
             };
             if let Some(before) = last.insert(part.to_owned(), number) {
-                assert_eq!(number, before + 1, "{line} after {before}");
+                let repeats =
+                    self.may_repeat && (before.saturating_sub(9)..=before).contains(&number);
+                assert!(repeats || number == before + 1, "{line} after {before}");
             }
         }
     }

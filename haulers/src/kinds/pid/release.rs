@@ -15,9 +15,9 @@
 //! A workload that runs is never restored again: it has had effects outside its memory, and
 //! going back to the images would have them twice. One whose root is gone without any mark is
 //! restored again: CRIU ended it itself, as it does with what it cannot bring to an end, or was
-//! killed in the one millisecond in which it works inside the tasks, so that they crashed. In
-//! that last case alone what the other tasks did meanwhile can happen twice; the alternative
-//! would be a workload that runs nowhere.
+//! killed in the millisecond in which it has breakpoints in the tasks, so that they crashed at
+//! them. In that last case alone what some tasks did meanwhile can happen twice; the
+//! alternative would be a workload that runs nowhere.
 
 use super::target::{PidTarget, Restored};
 use crate::attempt::{Attempt, Note};
