@@ -23,7 +23,7 @@ const GIVEN_UP: Duration = Duration::from_secs(150);
 
 #[test]
 fn a_moment_without_network_is_not_noticed() {
-    for_some_time("moment", Duration::from_secs(3), |scene| {
+    for_some_time("moment", Duration::from_millis(1500), |scene| {
         let run = scene.rig.run(Side::A, &scene.plan("cut"));
         scene.has_struck()?;
         run.ended(0, "migrated")?;

@@ -75,16 +75,13 @@ fn haul(lab: &Lab, pid: i32, from: Side) -> Result<String> {
     figures(&source.read(REPORT)?)
 }
 
-/// The hosts of a lab see those cgroups of the machine that belong to no host: CRIU must leave
-/// cgroups alone.
 fn plan(pid: i32, to: Side, address: &str) -> String {
     format!(
         "version: 1\n\
          name: counter-to-{to}\n\
          haul:\n  pid: {{ pid: {pid} }}\n\
          to:\n  agent: {address}:{PORT}\n  identity: {to}\n\
-         memory:\n  strategy: stop-copy\n\
-         criu: {{ cgroups: ignore }}\n"
+         memory:\n  strategy: stop-copy\n"
     )
 }
 
