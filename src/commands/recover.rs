@@ -1,13 +1,14 @@
 //! `phaul resume` and `phaul rollback`: runs whose process is gone.
 
-use super::run::{UnderWay, journal_stop, lock};
+use super::run::{UnderWay, journal_stop, lock, write_report};
 use crate::arguments::RunName;
 use crate::exit_code::{Done, Exit, Stop};
 use crate::state_dir::StateDir;
 use crate::ui;
+use jiff::Timestamp;
 use phaul_core::executor::source::Start;
 use phaul_core::journal::{Journal, JournalError, replay};
-use phaul_core::report::Outcome;
+use phaul_core::report::{Outcome, Summary};
 use std::path::Path;
 
 pub(crate) async fn resume(state: &StateDir, name: &RunName, report: Option<&Path>) -> Done {
@@ -46,6 +47,9 @@ async fn recover(state: &StateDir, name: &RunName, report: Option<&Path>, start:
             .hint("to bring it back, run a plan on the target that hauls it here"));
         }
         ui::note(&format!("the run {run} has ended: {}", outcome.name()));
+        if let Some(path) = report {
+            write_report(path, &Summary::of(&entries).report(Timestamp::now()))?;
+        }
         return Ok(outcome.into());
     }
     let graphs = phaul_planner::compile::compile(&known.plan).map_err(|_| {

@@ -211,7 +211,8 @@ async fn cancel_on_signal(inbox: mpsc::Sender<Incoming>) {
     }
 }
 
-fn write_report(path: &Path, report: &phaul_core::report::Report) -> Result<(), Stop> {
+/// Writes the report where it was asked for.
+pub(super) fn write_report(path: &Path, report: &phaul_core::report::Report) -> Result<(), Stop> {
     let cannot = |error: io::Error| {
         Stop::new(
             Exit::Other,

@@ -55,6 +55,12 @@ impl Cell {
         [Self::at_source(), Self::at_target()].concat()
     }
 
+    /// Whether the source, left to itself, has committed or will: with the target prepared it needs no network for that.
+    pub(crate) fn goes_forward(self) -> bool {
+        let alone = [("restore", "after"), ("commit", "before")];
+        self.is_committed() || self.side == "source" && alone.contains(&(self.state, self.when))
+    }
+
     /// Whether the source has committed when the fault strikes.
     pub(crate) fn is_committed(self) -> bool {
         let after = ["resume", "clean"].contains(&self.state);

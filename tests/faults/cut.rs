@@ -79,10 +79,10 @@ fn end_without_network(scene: &Scene<'_>) -> Result<(), String> {
     let mut run = host
         .spawn(&["/opt/phaul/phaul", "run", &path, "--format", "json"])
         .map_err(|error| error.to_string())?;
-    let lost = |log: &str| log.contains("\"level\":\"error\"");
-    let committed = scene.cell.is_committed();
+    let forward = scene.cell.goes_forward();
+    let noticed = |log: &str| scene.is_cut() && log.contains("\"level\":\"error\"");
     let over = poll(GATHERED + GIVEN_UP, || {
-        let done = !run.is_running() || committed && lost(&run.log());
+        let done = !run.is_running() || forward && noticed(&run.log());
         done.then_some(())
     });
     over.ok_or_else(|| format!("the run goes on: {}", run.log()))?;
@@ -90,7 +90,7 @@ fn end_without_network(scene: &Scene<'_>) -> Result<(), String> {
     if run.is_running() {
         host.kill(run.pid().unwrap_or_default(), "KILL")
             .map_err(|error| error.to_string())?;
-    } else if !committed {
+    } else if !forward {
         // The source decides alone, before it has committed.
         scene.workload.advances(host)?;
     }
@@ -121,7 +121,8 @@ fn all_at_once(fault: &'static str) -> Play {
     Play {
         fault,
         at_once: usize::MAX,
-        own_agents: false,
+        // One agent would turn some of so many callers away.
+        own_agents: true,
     }
 }
 

@@ -36,7 +36,7 @@ fn a_killed_run_is_rolled_back() {
             return scene.is_true(&rolled_back).map(drop);
         }
         // Too late: it says so, changes nothing, and the run still goes forward.
-        if rolled_back.code != 1 || !rolled_back.stderr.contains("committed") {
+        if rolled_back.code != 5 || !rolled_back.stderr.contains("committed") {
             return Err(format!("rolled back after the commit: {rolled_back:?}"));
         }
         let resumed = scene.rig.recover(Side::A, "resume", &run);

@@ -1,5 +1,7 @@
 //! One cell of the matrix set up on the hosts.
 
+use std::path::PathBuf;
+
 use phaul_tests::lab::Side;
 use phaul_tests::rig::{Agent, Plan, Rig, Run, Workload};
 
@@ -60,9 +62,17 @@ impl<'a> Scene<'a> {
 
     /// Sees that the fault has struck.
     pub(crate) fn has_struck(&self) -> Result<(), String> {
-        let mark = self.rig.lab.shared().join(format!("{}.mark", self.name));
         let missed = || "the fault did not strike".to_owned();
-        mark.exists().then_some(()).ok_or_else(missed)
+        self.mark().exists().then_some(()).ok_or_else(missed)
+    }
+
+    /// Whether the network was cut while the hook waited for that.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.mark().join("cut").exists()
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.rig.lab.shared().join(format!("{}.mark", self.name))
     }
 
     /// The run's id, from the host's own list.
