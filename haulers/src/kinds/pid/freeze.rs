@@ -12,6 +12,7 @@ use crate::images;
 use crate::tasks::Task;
 use phaul_core::executor::ports::{Frozen, Ledger, SourceHauler};
 use phaul_core::failure::Failure;
+use phaul_core::machine::cutover::{Hold, may_commit};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -155,15 +156,18 @@ pub(super) async fn unbroken(live: &mut Live) -> Result<Holding, Failure> {
     let not_held = || Failure::lost("hold-broken", "the workload is not held");
     let holding = live.holding.clone().ok_or_else(not_held)?;
     let line = live.line.as_mut().ok_or_else(not_held)?;
-    line.unbroken().await?;
-    if !live.worker.runs() {
-        return Err(criu_lost());
+    let line_broken = line.unbroken().await.err();
+    let has_run = held::has_run(&holding.tasks, holding.criu);
+    let hold = Hold {
+        hold_lives: line_broken.is_none(),
+        criu_lives: live.worker.runs(),
+        tasks_held: has_run.is_none(),
+    };
+    if may_commit(hold) {
+        return Ok(holding);
     }
-    match held::has_run(&holding.tasks, holding.criu) {
-        None => Ok(holding),
-        Some(why) => Err(Failure::lost(
-            "hold-broken",
-            format!("the hold broke: {why}"),
-        )),
-    }
+    Err(line_broken.unwrap_or_else(|| match has_run {
+        Some(why) => Failure::lost("hold-broken", format!("the hold broke: {why}")),
+        None => criu_lost(),
+    }))
 }

@@ -10,6 +10,7 @@ use crate::criu::verdict::{Verdict, decide, decided};
 use crate::tasks::{Task, tree};
 use phaul_core::executor::ports::{Fate, Ledger};
 use phaul_core::failure::Failure;
+use phaul_core::machine::cutover;
 use std::io;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -88,14 +89,20 @@ impl PidSource {
                 _ => Ok(Fate::Unsure),
             };
         }
+        if ledger.recall(DOUBT) == Some(attempt.number.into()) {
+            return Ok(Fate::Unsure);
+        }
         let before = decided(&attempt.directory).map_err(|error| undecidable(&error))?;
-        match decide(&attempt.directory, Verdict::Thaw).map_err(|error| undecidable(&error))? {
-            Verdict::Kill => match holding {
-                Some(note) => finish_kill(&note.what.tasks).await,
-                None => Ok(Fate::Unsure),
-            },
-            _ if ledger.recall(DOUBT) == Some(attempt.number.into()) => Ok(Fate::Unsure),
-            _ if root.is_some() || before == Some(Verdict::Thaw) => {
+        // Whoever still waits for a verdict must find one now.
+        let now = decide(&attempt.directory, Verdict::Thaw).map_err(|error| undecidable(&error))?;
+        let known = match (now, before) {
+            (Verdict::Kill, _) => Some(cutover::Verdict::Kill),
+            (_, Some(_)) => Some(cutover::Verdict::Thaw),
+            (_, None) => None,
+        };
+        match (cutover::settle(known, root.is_some()), holding) {
+            (Fate::Dead, Some(note)) => finish_kill(&note.what.tasks).await,
+            (Fate::Alive, _) => {
                 self.thaw_all(ledger).await?;
                 Ok(Fate::Alive)
             }
