@@ -11,13 +11,16 @@ use phaul_core::executor::source::{self, Start};
 use phaul_core::executor::{Command, Incoming, Recorder};
 use phaul_core::graph::{Parts, Side};
 use phaul_core::journal::{Journal, JournalError, Record, Replay, VERSION, replay};
-use phaul_core::report::{Event, EventBody};
+use phaul_core::report::{Event, EventBody, Outcome, Report};
 use phaul_core::run::RunId;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
+
+/// What it is called when another run holds the workload, here or at the target.
+const BUSY: &str = "workload-busy";
 
 /// Commands that may wait for the run.
 const INBOX: usize = 64;
@@ -114,7 +117,20 @@ impl UnderWay<'_> {
         if self.format == Format::Human {
             ui::summary(&report, &target);
         }
-        Ok(outcome.map_or(Exit::Unfinished, Exit::from))
+        Ok(exit(outcome, &report))
+    }
+}
+
+/// The exit code of a run that rests.
+fn exit(outcome: Option<Outcome>, report: &Report) -> Exit {
+    let busy = report
+        .error
+        .as_ref()
+        .is_some_and(|error| error.code == BUSY);
+    match outcome {
+        Some(Outcome::RolledBack | Outcome::Refused) if busy => Exit::Busy,
+        Some(outcome) => outcome.into(),
+        None => Exit::Unfinished,
     }
 }
 
@@ -212,7 +228,7 @@ async fn cancel_on_signal(inbox: mpsc::Sender<Incoming>) {
 }
 
 /// Writes the report where it was asked for.
-pub(super) fn write_report(path: &Path, report: &phaul_core::report::Report) -> Result<(), Stop> {
+pub(super) fn write_report(path: &Path, report: &Report) -> Result<(), Stop> {
     let cannot = |error: io::Error| {
         Stop::new(
             Exit::Other,
@@ -235,7 +251,7 @@ pub(super) fn lock(workload: &str) -> Result<UnixListener, Stop> {
         if error.kind() == io::ErrorKind::AddrInUse {
             return Stop::new(
                 Exit::Busy,
-                "workload-busy",
+                BUSY,
                 format!("another run is moving this workload ({workload})"),
             )
             .hint("see: phaul runs");
@@ -276,7 +292,7 @@ fn unfinished(runs: &Runs, workload: &str) -> Result<(), Stop> {
         if held {
             return Err(Stop::new(
                 Exit::Busy,
-                "workload-busy",
+                BUSY,
                 format!("the run {run} holds this workload and is not finished"),
             )
             .hint(format!("phaul resume {run}, or phaul rollback {run}")));

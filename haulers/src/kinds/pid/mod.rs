@@ -6,6 +6,7 @@
 //! everything that is restored lives in a cgroup of the run, so that it can be killed whatever
 //! has died.
 
+mod claim;
 mod freeze;
 mod held;
 mod identity;

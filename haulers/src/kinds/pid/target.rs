@@ -1,5 +1,6 @@
 //! The target's half: receiving, restoring, and the hold until the word to run comes.
 
+use super::claim::Claim;
 use super::release::{self, Became};
 use crate::attempt::{Attempt, Attempts, make_directory, note, noted};
 use crate::cgroup;
@@ -48,6 +49,8 @@ pub(crate) struct PidTarget {
     pub(super) attempts: Attempts,
     /// The restore that is under way in this process.
     pub(super) live: Option<Live>,
+    /// The lock on the workload, from reserving on.
+    claim: Option<Claim>,
 }
 
 /// A restore that is under way.
@@ -85,6 +88,7 @@ impl PidTarget {
             exe,
             attempts: Attempts::new(directory, "restore"),
             live: None,
+            claim: None,
         }
     }
 
@@ -279,7 +283,9 @@ impl TargetHauler for PidTarget {
         manifest: &Manifest,
         ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
-        crate::manifest::Manifest::read(manifest)?;
+        let manifest = crate::manifest::Manifest::read(manifest)?;
+        self.claim = None;
+        self.claim = Some(Claim::new(&self.run, &manifest.ids)?);
         make_directory(&self.images(), ledger)?;
         let cgroup = self.cgroup(ledger)?;
         ledger.fact(CGROUP, cgroup.to_string_lossy().into())?;
