@@ -105,13 +105,6 @@ impl Half for Source {
                     "bytes": images,
                 }))
             }
-            ["freeze-for", ms] => {
-                let within = Duration::from_millis(ms.parse().expect("a number"));
-                match tokio::time::timeout(within, half.freeze(book)).await {
-                    Ok(done) => done.map(|_| json!("frozen")),
-                    Err(_) => Ok(json!("dropped")),
-                }
-            }
             ["images"] => Ok(json!(half.images())),
             ["kill"] => half.kill(book).await.map(|fate| json!(fate)),
             ["settle"] => half.settle(book).await.map(|fate| json!(fate)),
@@ -189,6 +182,11 @@ async fn serve(mut half: impl Half, directory: &Path) {
             ["facts"] => Ok(json!(book.facts)),
             ["undo"] => undo(&mut book).await,
             ["kill-later", pid, us] => kill_later(pid, us),
+            ["within", ms, words @ ..] => {
+                let within = Duration::from_millis(ms.parse().expect("a number"));
+                let done = tokio::time::timeout(within, half.command(words, &mut book)).await;
+                done.unwrap_or_else(|_| Ok(json!("dropped")))
+            }
             words => half.command(words, &mut book).await,
         };
         let ms = begin.elapsed().as_secs_f64() * 1e3;

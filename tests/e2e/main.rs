@@ -4,5 +4,13 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod hooks;
 mod lab;
+mod moving;
+mod peers;
+mod refused;
+mod report;
+mod resolve;
+mod steering;
+mod usage;
 mod workloads;

@@ -135,6 +135,26 @@ impl Rig {
         Workload::start(self.host(side), program, pid)
     }
 
+    /// Starts a program with the pid that a workload of the other host has.
+    pub fn start_in_place_of(&self, workload: &Workload, side: Side, program: Program) -> Workload {
+        let taking = Workload::start(self.host(side), program, workload.pid - 1);
+        assert_eq!(taking.pid, workload.pid, "the pid was free and is not now");
+        taking
+    }
+
+    /// The state in which a run of that plan is, as `phaul runs` says; waits until it is the wanted one.
+    pub fn wait_for_state(&self, side: Side, plan: &str, state: &str) -> String {
+        let mut seen = Value::Null;
+        let there = poll(MOMENT * 3, || {
+            seen = self.phaul_json(side, &["runs"]);
+            let runs = seen.as_array().unwrap();
+            let mut fitting = runs.iter().filter(|run| run["plan"] == plan);
+            let found = fitting.find(|run| run["state"] == state)?;
+            found["run"].as_str().map(str::to_owned)
+        });
+        there.unwrap_or_else(|| panic!("no run of {plan} came to {state}: {seen}"))
+    }
+
     /// Starts a counter whose ledger is named after `name`.
     pub fn counter(&self, side: Side, name: &str) -> Workload {
         self.start(side, Program::counter(name))
@@ -147,9 +167,15 @@ impl Rig {
 
     /// Waits until nothing is left on either host that was not there before, beside journals, logs and workloads.
     pub fn nothing_left(&self, before: &Snapshot) -> Result<(), String> {
+        self.nothing_left_but(before, &[])
+    }
+
+    /// The same, with further words of lines that may change: what else a workload takes along.
+    pub fn nothing_left_but(&self, before: &Snapshot, moved: &[&str]) -> Result<(), String> {
         let mut left = Vec::new();
         let clean = poll(MOMENT * 2, || {
             left = before.left_over(&self.snapshot());
+            left.retain(|line| !moved.iter().any(|word| line.contains(word)));
             left.is_empty().then_some(())
         });
         clean.ok_or_else(|| format!("left behind:\n    {}", left.join("\n    ")))

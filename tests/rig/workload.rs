@@ -9,6 +9,7 @@ use super::{MOMENT, poll};
 #[derive(Debug, Clone)]
 pub struct Program {
     argv: Vec<String>,
+    cmdline: String,
     ledger: Option<String>,
     size: usize,
 }
@@ -16,32 +17,51 @@ pub struct Program {
 impl Program {
     /// A program without a ledger.
     pub fn plain(argv: &[&str]) -> Self {
+        Self::retitled(argv, &argv.join(" "))
+    }
+
+    /// A program without a ledger that shows another command line than the one that started it.
+    pub fn retitled(argv: &[&str], cmdline: &str) -> Self {
         Self {
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            cmdline: cmdline.to_owned(),
             ledger: None,
             size: 1,
         }
     }
 
+    /// The same, with a ledger that is named after `name`.
+    #[must_use]
+    pub fn with_ledger(self, name: &str) -> Self {
+        Self {
+            ledger: Some(ledger_of(name)),
+            ..self
+        }
+    }
+
     /// `wl-counter`, which counts into a ledger named after `name`.
     pub fn counter(name: &str) -> Self {
-        let ledger = format!("/shared/{name}.ledger");
-        Self {
-            ledger: Some(ledger.clone()),
-            ..Self::plain(&["/opt/phaul/wl-counter", &ledger])
-        }
+        Self::plain(&["/opt/phaul/wl-counter", &ledger_of(name)]).with_ledger(name)
     }
 
     /// `wl-zoo`, which listens on that port.
     pub fn zoo(name: &str, port: u16) -> Self {
-        let ledger = format!("/shared/{name}.ledger");
+        let argv = [
+            "/opt/phaul/wl-zoo",
+            &ledger_of(name),
+            "--port",
+            &port.to_string(),
+        ];
         Self {
-            ledger: Some(ledger.clone()),
             // The parent, the echo, the partner; the zombie has no arguments any more.
             size: 3,
-            ..Self::plain(&["/opt/phaul/wl-zoo", &ledger, "--port", &port.to_string()])
+            ..Self::plain(&argv).with_ledger(name)
         }
     }
+}
+
+fn ledger_of(name: &str) -> String {
+    format!("/shared/{name}.ledger")
 }
 
 /// A workload that was started.
@@ -72,7 +92,7 @@ impl Workload {
             pid: said.trim().parse().unwrap(),
             ledger: program.ledger,
             size: program.size,
-            cmdline: program.argv.join(" "),
+            cmdline: program.cmdline,
         };
         let there = || (workload.processes(host).len() == workload.size).then_some(());
         poll(MOMENT, there).unwrap_or_else(|| panic!("{} did not start", workload.cmdline));
@@ -85,7 +105,8 @@ impl Workload {
     /// Its processes on a host, zombies excluded.
     pub fn processes(&self, host: &Host) -> Vec<Process> {
         let mut all = host.ps().unwrap();
-        all.retain(|process| process.cmdline == self.cmdline && process.state != 'Z');
+        // A program that shows another title fills the rest of its old one up.
+        all.retain(|process| process.cmdline.trim_end() == self.cmdline && process.state != 'Z');
         all
     }
 

@@ -8,6 +8,7 @@ mod criu_refuses;
 mod criu_usable;
 mod criu_version;
 mod files_present;
+pub(crate) mod host;
 mod kernel;
 mod locks;
 mod look;
@@ -21,6 +22,7 @@ pub(crate) mod source;
 mod space;
 pub(crate) mod target;
 mod tcp;
+mod unix_peers;
 mod workload;
 
 use phaul_core::graph::Side;

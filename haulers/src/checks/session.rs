@@ -28,7 +28,12 @@ pub(super) fn check(look: &Look, shell_job: bool) -> Check {
             ))
         })
         .collect();
-    if shell_job {
+    // Not even a shell's session can be had from outside the pid namespace.
+    let unreachable = look
+        .processes
+        .iter()
+        .any(|process| process.stat.session == 0);
+    if shell_job && !unreachable {
         return passed(
             ID,
             Side::Source,

@@ -3,7 +3,7 @@
 use super::look::Look;
 use super::{
     cpu, criu_options, criu_refuses, criu_usable, failed, files_present, kernel, locks, namespaces,
-    peer_loopback, rlimits, session, space, tcp, workload,
+    peer_loopback, rlimits, session, space, tcp, unix_peers, workload,
 };
 use crate::criu::rpc::CriuVersion;
 use crate::manifest::{ENTRIES_MAX, Manifest};
@@ -69,7 +69,8 @@ fn look(
         namespaces::source(&look),
         criu_refuses::check(&look),
         tcp::check(&look, plan.network.tcp),
-        locks::check(&look),
+        unix_peers::check(&look),
+        locks::check(&look, &plan.files),
         rlimits::check(&look),
         files_present::source(&look, manifest.files.len()),
         space::check(Side::Source, manifest.image_bytes, directory),

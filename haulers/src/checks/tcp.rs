@@ -1,7 +1,7 @@
 //! Which TCP connections does the tree have, and what does the plan say about them?
 
 use super::look::Look;
-use super::{listed, none_of, passed};
+use super::{listed, none_of, passed, warned};
 use phaul_core::graph::Side;
 use phaul_core::plan::Tcp;
 use phaul_core::report::Check;
@@ -53,18 +53,17 @@ pub(super) fn check(look: &Look, tcp: Tcp) -> Check {
             "there is no TCP connection",
             "say `tcp: keep` or `tcp: close` in the plan's section `network`",
         ),
-        Tcp::Keep | Tcp::Close => {
-            let what = if tcp == Tcp::Keep { "kept" } else { "closed" };
-            let named = if found.is_empty() {
-                "none now".to_owned()
-            } else {
-                listed(&found)
-            };
-            passed(
-                ID,
-                Side::Source,
-                format!("TCP connections are {what}: {named}"),
-            )
-        }
+        _ if found.is_empty() => passed(ID, Side::Source, "there is no TCP connection"),
+        Tcp::Close => passed(
+            ID,
+            Side::Source,
+            format!("these are closed: {}", listed(&found)),
+        ),
+        Tcp::Keep => warned(
+            ID,
+            Side::Source,
+            format!("these are kept: {}", listed(&found)),
+            "their addresses have to move along, and they break if CRIU is killed while it holds",
+        ),
     }
 }

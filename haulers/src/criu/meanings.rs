@@ -22,6 +22,11 @@ const MEANINGS: &[Meaning] = &[
         hint: "stop what uses eBPF before the move",
     },
     Meaning {
+        words: &["send_fds failed (-22)"],
+        cause: "a process holds a descriptor that cannot be handed over, as CRIU has to",
+        hint: "an io_uring is the commonest one: `ls -l /proc/PID/fd` shows it",
+    },
+    Meaning {
         words: &["Can't dump file", "of that type"],
         cause: "a process has a file open of a kind that CRIU cannot carry",
         hint: "the log names the descriptor; `ls -l /proc/PID/fd` shows what it is",
@@ -186,6 +191,14 @@ mod tests {
         (
             "(00.008730) Error (criu/files-ext.c:98): Can't dump file 4 of that type [600] (unknown anon_inode:[io_uring])",
             "io_uring",
+        ),
+        (
+            "pie: 21303: Error (criu/pie/parasite.c:588): send_fds failed (-22)",
+            "handed over",
+        ),
+        (
+            "(00.036578) Error (criu/cr-dump.c:1528): A session leader of 21341(21341) is outside of its pid namespace",
+            "session",
         ),
         (
             "(00.004100) Error (criu/files-ext.c:98): Can't dump file 3 of that type [600] (unknown anon_inode:bpf-prog)",

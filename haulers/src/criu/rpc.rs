@@ -34,13 +34,13 @@ const START: &str = r#"trap '' XFSZ; exec 3<&0 0</dev/null; exec "$0" swrk 3"#;
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
-pub struct CriuVersion {
+pub(crate) struct CriuVersion {
     /// Major number.
-    pub major: i32,
+    pub(crate) major: i32,
     /// Minor number.
-    pub minor: i32,
+    pub(crate) minor: i32,
     /// Sublevel; 0 where CRIU gives none.
-    pub sublevel: i32,
+    pub(crate) sublevel: i32,
 }
 
 impl fmt::Display for CriuVersion {
@@ -230,7 +230,7 @@ fn understand(packet: &[u8], kind: RequestType) -> Result<Answer, Failure> {
 }
 
 /// The version of this host's CRIU. Leaves nothing behind.
-pub async fn version() -> Result<CriuVersion, Failure> {
+pub(crate) async fn version() -> Result<CriuVersion, Failure> {
     let answer = ask(RequestType::Version, None).await?;
     let version = answer.version.unwrap_or_default();
     match (version.major_number, version.minor_number) {
@@ -247,8 +247,8 @@ pub async fn version() -> Result<CriuVersion, Failure> {
 }
 
 /// Lets CRIU look whether it can work on this kernel. It may leave its cache behind: see
-/// [`super::cache`].
-pub async fn check() -> Result<(), Failure> {
+/// `criu/cache.rs`.
+pub(crate) async fn check() -> Result<(), Failure> {
     let answer = ask(RequestType::Check, None).await?;
     if answer.success() {
         return Ok(());

@@ -135,7 +135,7 @@ fn a_freeze_that_is_given_up_midway_harms_nobody() {
     let mut probe = Probe::source(&workload, &directory("given-up"));
     for ms in (0..14).map(|step| step * 12) {
         probe.ok("reserve");
-        probe.ok(&format!("freeze-for {ms}"));
+        probe.ok(&format!("within {ms} freeze"));
         probe.ok("thaw");
         workload.goes_on();
     }
@@ -189,5 +189,20 @@ fn a_process_that_was_stopped_before_stays_stopped() {
     on("a", &format!("kill -CONT {}", workload.pid));
     workload.goes_on();
     probe.finish();
+    workload.end();
+}
+
+#[test]
+fn everybody_killed_at_once_leaves_the_tasks_stopped_for_the_next_executor() {
+    let (workload, mut probe) = frozen("everybody");
+    let [hold, criu] = ["/hold/pid", "/criu/pid"].map(|path| probe.noted("tasks", path));
+    on("a", &format!("kill -9 {hold} {criu} {}", probe.pid));
+    probe.died();
+    workload.stands_still();
+    let mut next = Probe::source(&workload, "/run/phaul-test/everybody");
+    assert_eq!(next.ok("settle"), json!("alive"));
+    workload.goes_on();
+    next.undo();
+    nothing_left("a");
     workload.end();
 }

@@ -187,3 +187,16 @@ fn criu_that_is_killed_in_the_release_starts_the_workload_once() {
         all.has_arrived();
     }
 }
+
+#[test]
+fn a_restore_that_is_given_up_midway_leaves_nothing() {
+    let mut all = held("wl-zoo", "given-up");
+    for ms in (0..12).map(|step| step * 12) {
+        all.target.ok("discard");
+        all.target.ok(&format!("within {ms} restore"));
+        all.target.ok("discard");
+        assert!(!all.workload.lives_on("b"), "after {ms} ms");
+    }
+    all.target.ok("restore");
+    all.arrives();
+}

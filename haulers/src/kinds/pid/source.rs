@@ -2,7 +2,7 @@
 
 use super::freeze;
 use super::held::{Holding, TASKS};
-use crate::attempt::{Attempt, Attempts, Note, make_directory, note, noted};
+use crate::attempt::{Attempt, Attempts, Note, note, noted};
 use crate::checks;
 use crate::criu::desk::Line;
 use crate::criu::rpc::{self, Worker};
@@ -104,6 +104,14 @@ impl PidSource {
     }
 }
 
+/// Makes the directory of the images; undoing that of the attempt takes it along.
+fn make_images(attempt: &Path) -> Result<(), Failure> {
+    fs::create_dir(attempt.join("images")).map_err(|error| {
+        let cause = format!("cannot make a directory in {}: {error}", attempt.display());
+        Failure::new("attempt-directory", cause)
+    })
+}
+
 #[async_trait]
 impl SourceHauler for PidSource {
     async fn inspect(&mut self) -> Result<Inspection, Failure> {
@@ -120,7 +128,7 @@ impl SourceHauler for PidSource {
         let root = self.root(ledger)?;
         let attempt = self.attempts.begin(ledger)?;
         note(ledger, ROOT, attempt.number, root)?;
-        make_directory(&attempt.directory.join("images"), ledger)?;
+        make_images(&attempt.directory)?;
         config::write(&attempt.directory, &self.exe, &self.plan)?;
         // CRIU's look at the kernel takes longer than many a dump: it is done before the
         // freeze, and what it leaves behind is accounted for.
