@@ -5,7 +5,7 @@ use super::command::Command;
 use super::driver::Incoming;
 use super::inbox::Inbox;
 use super::line::{Line, gone};
-use super::ports::{Disk, Link, Listen, Undo};
+use super::ports::{Bulk, Disk, Link, Listen, Undo};
 use super::receiving::Receiving;
 use super::recorder::Recorder;
 use super::run_task::RunTask;
@@ -89,7 +89,7 @@ impl Agent {
             .as_ref()
             .is_some_and(|machine| machine.has_ended(&replay.graph));
         if !ended {
-            self.spawn(recorder, replay, Some(EventKind::Restarted));
+            self.spawn(recorder, replay, Some(EventKind::Restarted), None);
         }
         Ok(!ended)
     }
@@ -128,12 +128,17 @@ impl Agent {
             mut incoming,
             bulk,
         } = link;
+        let way = Way {
+            peer: &peer.name,
+            outgoing: &outgoing,
+            bulk: &bulk,
+        };
         let mut attached: HashMap<RunId, (Handle, u64)> = HashMap::new();
         loop {
             tokio::select! {
                 message = incoming.recv() => {
                     let Some(message) = message else { break };
-                    self.lead(message, &peer.name, &outgoing, &bulk, &mut attached).await;
+                    self.lead(message, &way, &mut attached).await;
                 }
                 Some(chunk) = bulk.receive() => {
                     if let Some((handle, _)) = attached.get(&chunk.run) {
@@ -154,43 +159,43 @@ impl Agent {
     async fn lead(
         &self,
         message: Message,
-        peer: &str,
-        outgoing: &mpsc::Sender<Message>,
-        bulk: &Arc<dyn super::ports::Bulk>,
+        way: &Way<'_>,
         attached: &mut HashMap<RunId, (Handle, u64)>,
     ) {
         let run = message.run.clone();
         let attempt = message.attempt;
-        let answered = match self.find(&message, peer) {
+        let answered = match self.find(&message, way) {
             Ok(Some(handle)) => {
-                if !attached.contains_key(&run) || handle.inbox.is_closed() {
-                    let number = handle.line.attach(outgoing.clone(), Arc::clone(bulk));
+                let known = attached.get(&run);
+                if known.is_none_or(|(known, _)| !known.inbox.same_channel(&handle.inbox)) {
+                    let number = way.attach(&handle.line);
                     attached.insert(run.clone(), (handle.clone(), number));
                     let _ = handle.inbox.send(Incoming::LinkUp).await;
                 }
                 if handle.inbox.send(Incoming::Message(message)).await.is_ok() {
                     return;
                 }
-                // The run ended in this very moment; the source asks again.
+                // It stands still, and its log says why. The source may try again.
                 attached.remove(&run);
-                return;
+                Answer::Failed(stopped())
             }
             Ok(None) => Answer::Dropped,
             Err(failure) => {
-                tracing::warn!(%run, peer, error = %failure, "an ask is refused");
+                tracing::warn!(%run, peer = way.peer, error = %failure, "an ask is refused");
                 Answer::Failed(failure)
             }
         };
         let body = Body::Answer(answered);
-        let _ = outgoing.send(Message { run, attempt, body }).await;
+        let _ = way.outgoing.send(Message { run, attempt, body }).await;
     }
 
     /// The run that a message is for, taken up or begun if need be. None: there is nothing here
     /// that could be dropped.
-    fn find(&self, message: &Message, peer: &str) -> Result<Option<Handle>, Failure> {
+    fn find(&self, message: &Message, way: &Way<'_>) -> Result<Option<Handle>, Failure> {
         let run = &message.run;
         if let Some(handle) = self.handle(run) {
-            return owned(handle, peer).map(Some);
+            way.owns(&handle.peer)?;
+            return Ok(Some(handle));
         }
         let Body::Ask(ask) = &message.body else {
             return Err(too_late());
@@ -199,13 +204,14 @@ impl Agent {
             let journal = self.host.journal(run).map_err(journal_failure)?;
             let (recorder, replay) =
                 Recorder::open(journal, self.events.clone()).map_err(journal_failure)?;
+            way.owns(&replay.peer)?;
             let machine = replay.machine.as_ref();
             let ended = machine.is_some_and(|machine| machine.has_ended(&replay.graph));
             let first = (!ended).then_some(EventKind::Restarted);
-            return owned(self.spawn(recorder, replay, first), peer).map(Some);
+            return Ok(Some(self.spawn(recorder, replay, first, Some(way))));
         }
         match ask {
-            Ask::Open(open) => self.begin(run, message.attempt, open, peer).map(Some),
+            Ask::Open(open) => self.begin(run, message.attempt, open, way).map(Some),
             Ask::Drop => Ok(None),
             _ => Err(Failure::new(
                 "unknown-run",
@@ -215,7 +221,13 @@ impl Agent {
         }
     }
 
-    fn begin(&self, run: &RunId, attempt: u32, open: &Open, peer: &str) -> Result<Handle, Failure> {
+    fn begin(
+        &self,
+        run: &RunId,
+        attempt: u32,
+        open: &Open,
+        way: &Way<'_>,
+    ) -> Result<Handle, Failure> {
         let broken = |texts: Vec<String>| {
             Failure::new("bad-graph", "the graph that the source sent is not valid").log(texts)
         };
@@ -232,8 +244,8 @@ impl Agent {
                 version: VERSION,
                 run: run.clone(),
                 side: Side::Target,
-                peer: peer.to_owned(),
-                workload: format!("{peer}: {}", open.plan.name),
+                peer: way.peer.to_owned(),
+                workload: format!("{}: {}", way.peer, open.plan.name),
                 plan: Box::new(open.plan.clone()),
                 digest: graph.digest(),
                 graph: open.graph.clone(),
@@ -244,7 +256,7 @@ impl Agent {
         let mut machine = Machine::new(&graph);
         machine.attempt = attempt;
         replay.machine = Some(machine);
-        Ok(self.spawn(recorder, replay, None))
+        Ok(self.spawn(recorder, replay, None, Some(way)))
     }
 
     fn handle(&self, run: &RunId) -> Option<Handle> {
@@ -253,7 +265,14 @@ impl Agent {
         runs.get(run).cloned()
     }
 
-    fn spawn(&self, recorder: Recorder, replay: Replay, first: Option<EventKind>) -> Handle {
+    /// Starts a run. What it says first must find the link, so the line has it before.
+    fn spawn(
+        &self,
+        recorder: Recorder,
+        replay: Replay,
+        first: Option<EventKind>,
+        way: Option<&Way<'_>>,
+    ) -> Handle {
         let (sender, inbox) = mpsc::channel(INBOX);
         let handle = Handle {
             inbox: sender,
@@ -262,6 +281,9 @@ impl Agent {
             peer: replay.peer.clone(),
             plan: replay.plan.name.clone(),
         };
+        if let Some(way) = way {
+            way.attach(&handle.line);
+        }
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.insert(replay.run.clone(), handle.clone());
         drop(runs);
@@ -276,14 +298,31 @@ impl Agent {
     }
 }
 
-fn owned(handle: Handle, peer: &str) -> Result<Handle, Failure> {
-    if handle.peer == peer {
-        return Ok(handle);
+/// The link by which a message came.
+struct Way<'a> {
+    peer: &'a str,
+    outgoing: &'a mpsc::Sender<Message>,
+    bulk: &'a Arc<dyn Bulk>,
+}
+
+impl Way<'_> {
+    fn attach(&self, line: &Line) -> u64 {
+        line.attach(self.outgoing.clone(), Arc::clone(self.bulk))
     }
-    Err(Failure::new(
-        "foreign-run",
-        "the run belongs to another peer",
-    ))
+
+    /// Sees that a run belongs to the peer at the other end.
+    fn owns(&self, peer: &str) -> Result<(), Failure> {
+        if self.peer == peer {
+            return Ok(());
+        }
+        let cause = "the run belongs to another peer";
+        Err(Failure::new("foreign-run", cause))
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::lost("run-stopped", "the target's side of the run stands still")
+        .hint("the agent's log on the target says why")
 }
 
 fn journal_failure(error: JournalError) -> Failure {
