@@ -153,35 +153,56 @@ async fn undo(book: &mut Book) -> Result<Value, Failure> {
     Ok(json!("undone"))
 }
 
-/// Kills a process (`self`, or a pid) in so many microseconds, while commands go on.
-fn kill_later(pid: &str, us: &str) -> Result<Value, Failure> {
-    let wrong = || Failure::new("probe", "a number was expected");
-    let own = i32::try_from(std::process::id()).map_err(|_| wrong())?;
-    let pid = match pid {
-        "self" => own,
-        pid => pid.parse().map_err(|_| wrong())?,
-    };
-    let wait = Duration::from_micros(us.parse().map_err(|_| wrong())?);
-    std::thread::spawn(move || {
-        std::thread::sleep(wait);
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
-    });
-    Ok(json!("soon"))
+/// A process that is killed some time after the next command begins.
+struct Shot {
+    pid: i32,
+    wait: Duration,
+}
+
+impl Shot {
+    /// Aims at a process (`self`, or a pid), to be killed in so many microseconds.
+    fn aim(pid: &str, us: &str) -> Result<Self, Failure> {
+        let wrong = || Failure::new("probe", "a number was expected");
+        let own = i32::try_from(std::process::id()).map_err(|_| wrong())?;
+        let pid = match pid {
+            "self" => own,
+            pid => pid.parse().map_err(|_| wrong())?,
+        };
+        let wait = Duration::from_micros(us.parse().map_err(|_| wrong())?);
+        Ok(Self { pid, wait })
+    }
+
+    fn fire(self) {
+        std::thread::spawn(move || {
+            std::thread::sleep(self.wait);
+            nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(self.pid),
+                nix::sys::signal::SIGKILL,
+            )
+        });
+    }
 }
 
 async fn serve(mut half: impl Half, directory: &Path) {
     let mut book = Book::open(directory);
     let mut out = io::stdout();
+    let mut shot: Option<Shot> = None;
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let begin = Instant::now();
+        if let Some(shot) = shot.take() {
+            shot.fire();
+        }
         let done = match words.as_slice() {
             [] => continue,
             ["pid"] => Ok(json!(std::process::id())),
             ["standing"] => Ok(json!(book.standing)),
             ["facts"] => Ok(json!(book.facts)),
             ["undo"] => undo(&mut book).await,
-            ["kill-later", pid, us] => kill_later(pid, us),
+            ["kill-later", pid, us] => Shot::aim(pid, us).map(|aimed| {
+                shot = Some(aimed);
+                json!("soon")
+            }),
             ["within", ms, words @ ..] => {
                 let within = Duration::from_millis(ms.parse().expect("a number"));
                 let done = tokio::time::timeout(within, half.command(words, &mut book)).await;

@@ -11,6 +11,9 @@ use super::print;
 /// Where the settings for this run are: `.config/nextest.toml`.
 const PROFILE: &str = "lab";
 
+/// The lab for the contract that every hauler keeps.
+const CONTRACT: &str = "contract";
+
 /// Runs them; `arguments` go to nextest.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     if !cargo::succeeds(cargo().args(["nextest", "--version"]))? {
@@ -19,19 +22,23 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     }
     cargo::build_programs()?;
     Lab::ensure_rootfs()?;
+    // The haulers' contract is tried on a lab that is up; all other tests bring their own.
+    let contract = Lab::up(CONTRACT)?;
     let mut nextest = cargo();
+    nextest.env("PHAUL_LAB", contract.name());
     nextest
         .args([
             "nextest",
             "run",
             "--workspace",
             "--features",
-            "phaul-tests/lab",
+            "phaul-tests/lab,phaul-haulers/contract",
         ])
         .args(["--profile", PROFILE])
         .args(cargo::profile())
         .args(arguments);
     let code = cargo::code(&mut nextest)?;
+    drop(contract);
     // A test that was killed could not take its lab down.
     Lab::down_orphans()?;
     Ok(ExitCode::from(code))
