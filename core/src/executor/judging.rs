@@ -51,22 +51,12 @@ impl SourceWorld {
 pub(super) fn refusal(checks: &[Check]) -> Failure {
     let stopping: Vec<&Check> = checks.iter().filter(|check| check.stops()).collect();
     let ids: Vec<&str> = stopping.iter().map(|check| check.id.as_str()).collect();
-    let texts = stopping
-        .iter()
-        .map(|check| format!("{} ({}): {}", check.id, check.side, check.text));
-    Failure::new(
-        "refused",
-        format!(
-            "preflight said no: {}",
-            texts.collect::<Vec<_>>().join("; ")
-        ),
-    )
-    .hint(match stopping.iter().find_map(|check| check.hint.clone()) {
-        Some(hint) => hint,
-        None => format!(
-            "mend it, or pass over it with `checks: {{ waive: [{}] }}`",
-            ids.join(", ")
-        ),
-    })
-    .kind(FailureKind::Refused)
+    let ids = ids.join(", ");
+    let says = |check: &&Check| format!("{} ({}): {}", check.id, check.side, check.text);
+    let first_hint = stopping.iter().find_map(|check| check.hint.clone());
+    let waive = format!("mend it, or pass over it with `checks: {{ waive: [{ids}] }}`");
+    Failure::new("refused", format!("preflight said no: {ids}"))
+        .log(stopping.iter().map(says).collect())
+        .hint(first_hint.unwrap_or(waive))
+        .kind(FailureKind::Refused)
 }

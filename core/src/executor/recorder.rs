@@ -3,7 +3,7 @@
 use super::ports::{Ledger, Resource};
 use crate::failure::Failure;
 use crate::graph::{EventKind, Side, StateName};
-use crate::journal::{Entry, Journal, JournalError, Record, Replay, replay};
+use crate::journal::{Entry, Journal, JournalError, Record, Replay, now, replay};
 use crate::machine::{Machine, rollback};
 use crate::report::{Event, EventBody, Outcome, ReportError, Summary, Trail};
 use crate::run::RunId;
@@ -133,7 +133,7 @@ impl Recorder {
 
     /// Tells whoever listens.
     pub(crate) fn emit(&self, body: EventBody) {
-        self.emit_at(Timestamp::now(), self.side, body);
+        self.emit_at(now(), self.side, body);
     }
 
     pub(crate) fn log(&self, level: &str, message: String) {
@@ -190,7 +190,7 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn tell(&self, what: &str, done: u64, total: u64) {
         let _ = self.events.send(Event {
-            time: Timestamp::now(),
+            time: now(),
             run: self.run.clone(),
             side: self.side,
             body: EventBody::Progress {

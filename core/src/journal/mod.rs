@@ -9,4 +9,5 @@ mod store;
 
 pub use record::{Entry, Record, VERSION};
 pub use replay::{Replay, replay};
+pub(crate) use store::now;
 pub use store::{Journal, JournalError, MemoryJournal, RedbJournal};

@@ -101,8 +101,8 @@ fn store(path: &Path, cause: impl std::fmt::Display) -> JournalError {
     }
 }
 
-fn now() -> Timestamp {
-    // Milliseconds are what reports show.
+/// The time, in whole milliseconds: they are what reports show.
+pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }

@@ -13,21 +13,19 @@ use phaul_core::executor::ports::Inspection;
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
 use phaul_core::plan::{Pid, Plan, Tcp};
+use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
 use std::path::Path;
 
 /// The inspection of a workload that is not there.
-pub(crate) fn without_workload(failure: &Failure) -> Result<Inspection, Failure> {
+pub(crate) fn without_workload(failure: &Failure) -> Inspection {
     let hint = failure.hint.clone().unwrap_or_default();
-    Ok(Inspection {
-        manifest: Manifest::new().opaque()?,
-        checks: vec![failed(
-            workload::ID,
-            Side::Source,
-            failure.cause.clone(),
-            &hint,
-        )],
-    })
+    let cause = failure.cause.clone();
+    Inspection {
+        // There is nothing that the target could check.
+        manifest: Opaque(serde_json::Value::Null),
+        checks: vec![failed(workload::ID, Side::Source, cause, &hint)],
+    }
 }
 
 /// Looks at the workload and this host. Touches nothing.

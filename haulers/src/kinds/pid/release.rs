@@ -143,17 +143,21 @@ pub(super) async fn became(
         )
         .hint("its images are still here: `phaul agent resolve` can restore it from them"));
     }
-    let marked = |name| attempt.directory.join(name).exists();
-    if marked(RESUMED) || marked(RESUMING) {
-        return Ok(Became::Running);
+    // A script that CRIU left behind may still make its mark, and tasks may still get on.
+    let marked = || [RESUMED, RESUMING].map(|name| attempt.directory.join(name).exists());
+    if !marked().contains(&true) {
+        sleep(GET_ON).await;
     }
-    sleep(GET_ON).await;
     let restored = restored.filter(|note| note.attempt == attempt.number);
-    let root = restored.and_then(|note| note.what.tasks.into_iter().next());
-    let runs = root.is_some_and(|root| {
-        root.task.is_alive() && root.waits_at.is_some() && waits_at(root.task.pid) != root.waits_at
+    let has_left = restored.is_some_and(|Note { what, .. }| {
+        let alive = what.tasks.first().filter(|root| root.is_alive());
+        alive.is_some_and(|root| waits_at(root.pid) != Some(what.root_waits_at))
     });
-    Ok(if runs { Became::Running } else { Became::Not })
+    Ok(if marked().contains(&true) || has_left {
+        Became::Running
+    } else {
+        Became::Not
+    })
 }
 
 /// The address of the futex at which a task waits, if it waits at one.
@@ -175,7 +179,6 @@ mod tests {
     use super::*;
     use crate::attempt::Attempts;
     use crate::attempt::tests::Book;
-    use crate::kinds::pid::target::RestoredTask;
     use crate::tasks::boot_id;
     use std::process::{Child, Command};
 
@@ -186,14 +189,15 @@ mod tests {
         (directory, attempt)
     }
 
-    fn note(waits_at: Option<u64>) -> (Child, Note<Restored>) {
+    fn note(root_waits_at: u64) -> (Child, Note<Restored>) {
         let child = Command::new("sleep").arg("60").spawn().unwrap();
         let task = Task::find(i32::try_from(child.id()).unwrap()).unwrap();
         let note = Note {
             attempt: 1,
             boot: boot_id(),
             what: Restored {
-                tasks: vec![RestoredTask { task, waits_at }],
+                tasks: vec![task],
+                root_waits_at,
             },
         };
         (child, note)
@@ -229,7 +233,7 @@ mod tests {
         // A sleeper does not wait at a futex, so it is not where it was held.
         let (_directory, attempt) = attempt();
         decide(&attempt.directory, Verdict::Release).unwrap();
-        let (child, restored) = note(Some(0x1000));
+        let (child, restored) = note(0x1000);
         let now = became(Some(attempt.clone()), None, Some(restored.clone()), false).await;
         assert_eq!(now.unwrap(), Became::Running);
         end(child);

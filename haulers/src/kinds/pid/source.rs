@@ -117,7 +117,7 @@ impl SourceHauler for PidSource {
     async fn inspect(&mut self) -> Result<Inspection, Failure> {
         let root = match self.named_root() {
             Ok(root) => root,
-            Err(failure) => return checks::source::without_workload(&failure),
+            Err(failure) => return Ok(checks::source::without_workload(&failure)),
         };
         self.root = Some(root);
         let directory = self.attempts.run_directory().to_owned();

@@ -35,6 +35,8 @@ const RESTORED: &str = "restored";
 const CGROUP: &str = "cgroup";
 /// How long the hold may take to carry a verdict out.
 const CARRY_OUT: Duration = Duration::from_secs(5);
+/// How long a restored task may take to begin to wait.
+const SETTLE: Duration = Duration::from_secs(10);
 /// How long CRIU may take to remove what it restored before it is killed.
 const LEAVE: Duration = Duration::from_secs(20);
 /// How long killed tasks may keep their pids.
@@ -62,21 +64,13 @@ pub(super) struct Live {
     pub(super) line: Option<Line>,
 }
 
-/// What was restored, and who restored it.
+/// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Restored {
-    /// The tasks.
-    pub(super) tasks: Vec<RestoredTask>,
-}
-
-/// A task that was restored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RestoredTask {
-    /// Who.
-    #[serde(flatten)]
-    pub(super) task: Task,
-    /// The address at which it waited for CRIU while it was held.
-    pub(super) waits_at: Option<u64>,
+    /// The tasks, the root first.
+    pub(super) tasks: Vec<Task>,
+    /// The address at which the root waited for CRIU while it was held.
+    pub(super) root_waits_at: u64,
 }
 
 impl PidTarget {
@@ -135,7 +129,7 @@ impl PidTarget {
         let line = called(&desk, live).await?;
         let root = line.root;
         live.line = Some(line);
-        let restored = restored(&images, root)?;
+        let restored = restored(&images, root).await?;
         note(ledger, RESTORED, attempt.number, &restored)
     }
 
@@ -164,7 +158,7 @@ impl PidTarget {
     async fn sweep_these(
         &mut self,
         cgroup: Result<PathBuf, Failure>,
-        restored: Vec<RestoredTask>,
+        restored: Vec<Task>,
     ) -> Result<(), Failure> {
         if let Some(mut live) = self.live.take() {
             // Without its line the hold goes the harmless way, and CRIU cleans up after itself.
@@ -178,13 +172,10 @@ impl PidTarget {
         }
         // Where the plan lets CRIU manage cgroups, the tasks are in others.
         for restored in &restored {
-            restored.task.signal(Signal::KILL);
+            restored.signal(Signal::KILL);
         }
         let reaped = async {
-            while restored
-                .iter()
-                .any(|restored| restored.task.stat().is_some())
-            {
+            while restored.iter().any(|restored| restored.stat().is_some()) {
                 sleep(Duration::from_millis(2)).await;
             }
         };
@@ -248,24 +239,30 @@ fn refused(answer: Result<Answer, Failure>, directory: &Path) -> Failure {
     }
 }
 
-/// The tasks that stand there restored, and where each waits for CRIU.
-fn restored(images: &Path, root: Option<i32>) -> Result<Restored, Failure> {
+/// The tasks that stand there restored, and where the root waits for CRIU.
+async fn restored(images: &Path, root: Option<i32>) -> Result<Restored, Failure> {
+    let lost = |cause| Failure::lost("hold-broken", cause);
     let processes = images::processes(images)?;
-    let tasks: Vec<RestoredTask> = processes
-        .iter()
-        .filter_map(|process| Task::find(process.pid))
-        .map(|task| RestoredTask {
-            task,
-            waits_at: release::waits_at(task.pid),
-        })
-        .collect();
-    match tasks.first() {
-        Some(first) if root.is_none_or(|root| root == first.task.pid) => Ok(Restored { tasks }),
-        _ => Err(Failure::lost(
-            "hold-broken",
-            "the restored workload is not where its images say",
-        )),
-    }
+    let pids = processes.iter().map(|process| process.pid);
+    let tasks: Vec<Task> = pids.filter_map(Task::find).collect();
+    let first = tasks
+        .first()
+        .filter(|first| root.is_none_or(|root| root == first.pid));
+    let root = first.ok_or_else(|| lost("the restored workload is not where its images say"))?;
+    // CRIU calls when the tasks are done with their part; they still have to begin to wait.
+    let waits = async {
+        loop {
+            match release::waits_at(root.pid) {
+                Some(address) => return address,
+                None => sleep(Duration::from_millis(1)).await,
+            }
+        }
+    };
+    let root_waits_at = timeout(SETTLE, waits).await;
+    Ok(Restored {
+        root_waits_at: root_waits_at.map_err(|_| lost("the restored workload does not wait"))?,
+        tasks,
+    })
 }
 
 #[async_trait]
