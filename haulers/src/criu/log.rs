@@ -54,8 +54,18 @@ fn tail(path: &Path, most: u64) -> io::Result<String> {
     }
 }
 
-/// The end of a log for a run's record, under its name; none if there is no such log.
-pub(crate) fn excerpt(path: &Path) -> Option<(String, String)> {
+/// What CRIU says besides its log.
+pub(crate) const OUTPUT: &str = "criu.out";
+
+/// The ends of what CRIU left in a directory, for a run's record: its log of that name and
+/// whatever it said besides.
+pub(crate) fn excerpts(directory: &Path, log: &str) -> Vec<(String, String)> {
+    let paths = [log, OUTPUT].map(|name| directory.join(name));
+    paths.iter().filter_map(|path| excerpt(path)).collect()
+}
+
+/// The end of a log, under its name; none if there is no such log.
+fn excerpt(path: &Path) -> Option<(String, String)> {
     let name = path.file_name()?.to_str()?.to_owned();
     let text = tail(path, KEPT).ok().filter(|text| !text.is_empty())?;
     Some((name, text))

@@ -1,5 +1,6 @@
 //! CRIU over its RPC: `criu swrk FD`, one request a process.
 
+use super::log::OUTPUT;
 use super::proto::{Answer, Options, Request, RequestType};
 use crate::tasks::Task;
 use phaul_core::failure::Failure;
@@ -74,7 +75,7 @@ impl Worker {
     /// Starts CRIU in a directory, with its standard output and error in the file `criu.out`
     /// there. It waits for a request and ends by itself if none comes.
     pub(crate) fn spawn(directory: &Path) -> Result<Self, Failure> {
-        let output = File::create(directory.join("criu.out")).map_err(failed)?;
+        let output = File::create(directory.join(OUTPUT)).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         Self::start(directory, output.into(), errors.into())
     }

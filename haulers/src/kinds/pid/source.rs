@@ -196,12 +196,8 @@ impl SourceHauler for PidSource {
 
     fn logs(&self) -> Vec<(String, String)> {
         let newest = self.attempts.newest();
-        newest
-            .iter()
-            .flat_map(|attempt| {
-                [config::DUMP_LOG, "criu.out"].map(|name| attempt.directory.join(name))
-            })
-            .filter_map(|path| log::excerpt(&path))
-            .collect()
+        newest.map_or_else(Vec::new, |attempt| {
+            log::excerpts(&attempt.directory, config::DUMP_LOG)
+        })
     }
 }

@@ -356,13 +356,9 @@ impl TargetHauler for PidTarget {
 
     fn logs(&self) -> Vec<(String, String)> {
         let newest = self.attempts.newest();
-        newest
-            .iter()
-            .flat_map(|attempt| {
-                [config::RESTORE_LOG, "criu.out"].map(|name| attempt.directory.join(name))
-            })
-            .filter_map(|path| log::excerpt(&path))
-            .collect()
+        newest.map_or_else(Vec::new, |attempt| {
+            log::excerpts(&attempt.directory, config::RESTORE_LOG)
+        })
     }
 }
 
