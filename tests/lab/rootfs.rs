@@ -88,7 +88,7 @@ fn fingerprint() -> u32 {
 /// Builds beside the final place and renames: an interrupted build is never taken for a whole one.
 fn build(cache: &Path, whole: &Path) -> Result<()> {
     remove(cache, |name| name.ends_with(".partial"))?;
-    install_debootstrap()?;
+    install_tools()?;
     let partial = whole.with_extension("partial");
     say(format_args!(
         "building the rootfs ({SUITE}, {} packages and what they need), once",
@@ -164,15 +164,25 @@ fn log_path(cache: &Path) -> PathBuf {
     cache.join("debootstrap.log")
 }
 
-fn install_debootstrap() -> Result<()> {
-    if Path::new(SCRIPT).exists() {
+/// Installs what building a rootfs and joining hosts need and this machine lacks.
+fn install_tools() -> Result<()> {
+    let has_ip = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"];
+    let missing: Vec<&str> = [
+        ("debootstrap", Path::new(SCRIPT).exists()),
+        (
+            "iproute2",
+            has_ip.iter().any(|path| Path::new(path).exists()),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(package, there)| (!there).then_some(package))
+    .collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    say("installing debootstrap");
-    for arguments in [
-        &["update"][..],
-        &["install", "--yes", "--no-install-recommends", "debootstrap"],
-    ] {
+    say(format!("installing {}", missing.join(" ")));
+    let install = ["install", "--yes", "--no-install-recommends"];
+    for arguments in [vec!["update"], [&install[..], &missing].concat()] {
         let mut command = Command::new("apt-get");
         command
             .args(arguments)
