@@ -8,7 +8,7 @@ use phaul_core::executor::ports::{Dial, Disk, TargetHauler, Undo};
 use phaul_core::executor::source::Source;
 use phaul_core::failure::Failure;
 use phaul_core::graph::Parts;
-use phaul_core::journal::{Journal, JournalError};
+use phaul_core::journal::{Journal, JournalError, Record};
 use phaul_core::plan::{Plan, Transport};
 use phaul_core::run::RunId;
 use phaul_haulers::HostUndo;
@@ -71,12 +71,15 @@ impl AgentHost {
 }
 
 impl Host for AgentHost {
-    fn journal(&self, run: &RunId) -> Result<Box<dyn Journal>, JournalError> {
-        let dir = self.runs.make(run).map_err(|stop| JournalError::Store {
+    fn begin(&self, run: &RunId, beginning: Record) -> Result<Box<dyn Journal>, JournalError> {
+        self.runs.make(run).map_err(|stop| JournalError::Store {
             path: self.runs.dir(run),
             cause: stop.message,
         })?;
-        tracing::debug!(dir = %dir.display(), "the journal is opened");
+        Ok(Box::new(self.runs.begin(run, beginning)?))
+    }
+
+    fn journal(&self, run: &RunId) -> Result<Box<dyn Journal>, JournalError> {
         Ok(Box::new(self.runs.journal(run)?))
     }
 

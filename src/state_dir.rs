@@ -7,7 +7,7 @@
 //! ```
 
 use crate::exit_code::{Exit, Stop};
-use phaul_core::journal::{JournalError, RedbJournal};
+use phaul_core::journal::{JournalError, Record, RedbJournal};
 use phaul_core::run::RunId;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -77,9 +77,38 @@ impl Runs {
         self.journal_path(run).is_file()
     }
 
-    /// Opens the journal of a run whose directory exists.
+    /// Makes the journal of a run that begins; its directory exists.
+    pub(crate) fn begin(
+        &self,
+        run: &RunId,
+        beginning: Record,
+    ) -> Result<RedbJournal, JournalError> {
+        RedbJournal::create(&self.journal_path(run), beginning)
+    }
+
+    /// Opens the journal of a run that has begun.
     pub(crate) fn journal(&self, run: &RunId) -> Result<RedbJournal, JournalError> {
         RedbJournal::open(&self.journal_path(run))
+    }
+
+    /// Removes what was left of runs whose process was killed before they had begun. Only for
+    /// whoever alone begins runs here.
+    pub(crate) fn forget_unbegun(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.dir) else {
+            return;
+        };
+        let runs = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        for run in runs.filter(|run| !self.has(run)) {
+            let new = self.journal_path(&run).with_extension("new");
+            let removed = match std::fs::remove_file(&new) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                // What else is in there is not ours to remove, and keeps the directory.
+                _ => std::fs::remove_dir(self.dir(&run)),
+            };
+            if let Err(error) = removed {
+                tracing::warn!(%run, %error, "what is left of a run that never began stays");
+            }
+        }
     }
 
     /// All runs, the oldest first. What is not a run is passed over.

@@ -40,6 +40,7 @@ pub(crate) async fn serve(state: &StateDir, listen: SocketAddr, format: Format) 
     let agent = Agent::new(Arc::new(AgentHost::new(state)), events);
     let states = States::default();
     tokio::spawn(tell(heard, format, Arc::clone(&states)));
+    state.agent_runs().forget_unbegun();
     agent.recover();
     match format {
         Format::Human => ui::line(&format!("phaul agent listens at {}", listener.address())),

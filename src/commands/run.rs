@@ -37,19 +37,17 @@ pub(crate) async fn run(
     unfinished(&state.runs(), &workload)?;
     let run = RunId::new(Timestamp::now(), chance());
     let dir = state.runs().make(&run)?;
-    let mut journal = state.runs().journal(&run).map_err(journal_stop)?;
-    journal
-        .write(Record::Begun {
-            version: VERSION,
-            run: run.clone(),
-            side: Side::Source,
-            peer: ready.plan.to.identity.clone(),
-            workload,
-            plan: Box::new(ready.plan),
-            graph: ready.graphs.source.parts().clone(),
-            digest: ready.graphs.source.digest(),
-        })
-        .map_err(journal_stop)?;
+    let beginning = Record::Begun {
+        version: VERSION,
+        run: run.clone(),
+        side: Side::Source,
+        peer: ready.plan.to.identity.clone(),
+        workload,
+        plan: Box::new(ready.plan),
+        graph: ready.graphs.source.parts().clone(),
+        digest: ready.graphs.source.digest(),
+    };
+    let journal = state.runs().begin(&run, beginning).map_err(journal_stop)?;
     let target_graph = ready.graphs.target.parts().clone();
     let under_way = UnderWay {
         state,

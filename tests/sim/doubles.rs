@@ -9,7 +9,7 @@ use phaul_core::executor::ports::{
 };
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
-use phaul_core::journal::{Journal, JournalError, MemoryJournal};
+use phaul_core::journal::{Journal, JournalError, MemoryJournal, Record};
 use phaul_core::plan::Plan;
 use phaul_core::protocol::{ImageFile, Manifest};
 use phaul_core::report::{Check, CheckResult};
@@ -342,6 +342,12 @@ impl Disk for Ground {
 pub(crate) struct TargetHost(pub(crate) Shared);
 
 impl Host for TargetHost {
+    fn begin(&self, run: &RunId, beginning: Record) -> Result<Box<dyn Journal>, JournalError> {
+        let mut journal = self.journal(run)?;
+        journal.write(beginning)?;
+        Ok(journal)
+    }
+
     fn journal(&self, run: &RunId) -> Result<Box<dyn Journal>, JournalError> {
         let mut stage = look(&self.0);
         Ok(Box::new(

@@ -28,7 +28,9 @@ const INBOX: usize = 64;
 
 /// What the agent needs of its host.
 pub trait Host: Send + Sync {
-    /// Opens the journal of a run, making it and the run's directory if they are not there.
+    /// Makes the journal of a run that begins, and the run's directory: whole or not at all.
+    fn begin(&self, run: &RunId, beginning: Record) -> Result<Box<dyn Journal>, JournalError>;
+    /// Opens the journal of a run that has begun.
     fn journal(&self, run: &RunId) -> Result<Box<dyn Journal>, JournalError>;
     /// Whether there is a journal of that run.
     fn knows(&self, run: &RunId) -> bool;
@@ -238,19 +240,17 @@ impl Agent {
         }
         // A hauler that is not here is refused before anything is written.
         self.host.hauler(&open.plan, run)?;
-        let mut journal = self.host.journal(run).map_err(journal_failure)?;
-        journal
-            .write(Record::Begun {
-                version: VERSION,
-                run: run.clone(),
-                side: Side::Target,
-                peer: way.peer.to_owned(),
-                workload: format!("{}: {}", way.peer, open.plan.name),
-                plan: Box::new(open.plan.clone()),
-                digest: graph.digest(),
-                graph: open.graph.clone(),
-            })
-            .map_err(journal_failure)?;
+        let beginning = Record::Begun {
+            version: VERSION,
+            run: run.clone(),
+            side: Side::Target,
+            peer: way.peer.to_owned(),
+            workload: format!("{}: {}", way.peer, open.plan.name),
+            plan: Box::new(open.plan.clone()),
+            digest: graph.digest(),
+            graph: open.graph.clone(),
+        };
+        let journal = self.host.begin(run, beginning).map_err(journal_failure)?;
         let (recorder, mut replay) =
             Recorder::open(journal, self.events.clone()).map_err(journal_failure)?;
         let mut machine = Machine::new(&graph);

@@ -4,6 +4,8 @@
 use super::record::{Entry, Record};
 use jiff::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -53,11 +55,39 @@ pub struct RedbJournal {
 }
 
 impl RedbJournal {
-    /// Opens the journal, making it if it is not there. One process at a time has it.
+    /// Makes the journal of a run that begins. Whoever is killed on the way, it is there whole
+    /// and with its beginning, or not at all.
+    pub fn create(path: &Path, beginning: Record) -> Result<Self, JournalError> {
+        let new = path.with_extension("new");
+        match std::fs::remove_file(&new) {
+            // Somebody was killed on the way before.
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(store(&new, error)),
+        }
+        let mut journal = Self::with(&new, |path| Database::create(path))?;
+        journal.write(beginning)?;
+        std::fs::rename(&new, path).map_err(|error| store(path, error))?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        File::open(directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| store(path, error))?;
+        journal.path = path.into();
+        Ok(journal)
+    }
+
+    /// Opens the journal of a run that has begun. One process at a time has it.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        Self::with(path, |path| Database::open(path))
+    }
+
+    fn with(
+        path: &Path,
+        open: fn(&Path) -> Result<Database, redb::DatabaseError>,
+    ) -> Result<Self, JournalError> {
         let deadline = Instant::now() + BUSY;
         let database = loop {
-            match Database::create(path) {
+            match open(path) {
                 Ok(database) => break database,
                 Err(redb::DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(20));
@@ -179,11 +209,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.redb");
         let runs = |side| Record::Runs { side };
-        {
-            let mut journal = RedbJournal::open(&path).unwrap();
-            assert_eq!(journal.entries().unwrap(), []);
-            journal.write(runs(Side::Source)).unwrap();
-        }
+        drop(RedbJournal::create(&path, runs(Side::Source)).unwrap());
         let mut journal = RedbJournal::open(&path).unwrap();
         journal.write(runs(Side::Target)).unwrap();
         let records: Vec<Record> = journal
@@ -199,7 +225,8 @@ mod tests {
     fn a_second_writer_and_a_file_of_noise_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.redb");
-        let _first = RedbJournal::open(&path).unwrap();
+        let beginning = Record::Runs { side: Side::Source };
+        let _first = RedbJournal::create(&path, beginning).unwrap();
         assert!(matches!(
             RedbJournal::open(&path),
             Err(JournalError::InUse { .. })
@@ -214,5 +241,25 @@ mod tests {
             RedbJournal::open(&noise),
             Err(JournalError::Store { .. })
         ));
+    }
+
+    #[test]
+    fn a_journal_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.redb");
+        assert!(
+            RedbJournal::open(&path).is_err(),
+            "nothing is made by looking"
+        );
+        assert!(!path.exists());
+        // As a process leaves it that is killed while it makes one.
+        std::fs::write(path.with_extension("new"), b"half a jour").unwrap();
+        let beginning = Record::Runs { side: Side::Source };
+        drop(RedbJournal::create(&path, beginning).unwrap());
+        assert_eq!(
+            RedbJournal::open(&path).unwrap().entries().unwrap().len(),
+            1
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
