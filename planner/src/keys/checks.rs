@@ -41,6 +41,9 @@ pub const KNOWN_CHECKS: &[&str] = &[
     "workload",
     "peer-loopback",
     "locks",
+    "criu-options",
+    "unix-peers",
+    "cgroup",
 ];
 
 pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Checks> {
