@@ -51,7 +51,9 @@ impl Summary {
             Record::Entered { machine, event, .. } => {
                 self.leave(entry.at, *event);
                 self.attempts = machine.attempt;
-                self.outcome = None;
+                // The state says how the run ended, even if the process did not get to say it too.
+                self.outcome = Outcome::of(machine.state);
+                self.ended = self.outcome.map(|_| entry.at);
                 self.states.push(Trail {
                     state: machine.state,
                     side: machine.side,

@@ -2,13 +2,13 @@
 
 use super::log::OUTPUT;
 use super::proto::{Answer, Options, Request, RequestType};
-use crate::tasks::Task;
+use crate::tasks::{Task, command};
 use phaul_core::failure::Failure;
 use prost::Message;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
@@ -26,6 +26,8 @@ const SUPERUSER_PATH: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/us
 const ANSWER_MAX: usize = 64 << 10;
 /// How long one of CRIU's self-descriptions may take.
 const ASK: Duration = Duration::from_secs(30);
+/// How long the last word of a CRIU that has ended may take to be heard.
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// What the shell does that starts CRIU. CRIU's socket is moved off the standard input.
 /// SIGXFSZ is ignored, which CRIU inherits: see [`stop_writing`].
@@ -135,7 +137,13 @@ impl Worker {
     /// CRIU's answer to the request of this kind. Dropping the future loses nothing.
     pub(crate) async fn answer(&mut self, kind: RequestType) -> Result<Answer, Failure> {
         let mut packet = vec![0; ANSWER_MAX];
-        let count = self.line.read(&mut packet).await.map_err(failed)?;
+        let read = tokio::select! {
+            biased;
+            read = self.line.read(&mut packet) => Some(read),
+            // A helper that it left behind keeps the socket open: there would be no end to wait for.
+            _ = self.child.wait() => timeout(LAST_WORD, self.line.read(&mut packet)).await.ok(),
+        };
+        let count = read.transpose().map_err(failed)?.unwrap_or(0);
         if count == 0 {
             return Err(ended(self.child.wait().await.ok()));
         }
@@ -186,6 +194,22 @@ pub(crate) async fn end(criu: Task, within: Duration) -> bool {
     }
     criu.signal(Signal::KILL);
     gone(criu, Duration::from_secs(10)).await
+}
+
+/// Ends what a CRIU that has ended left behind: a helper that it forked to try what the kernel
+/// can do stays, stopped, if CRIU is killed before it has let it go. Helpers are in CRIU's own
+/// process group. Not for a CRIU that restores: there the workload begins in that group, too.
+pub(crate) fn end_helpers(criu: Task) {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for helper in pids.filter_map(Task::find) {
+        let is_its = helper
+            .stat()
+            .is_some_and(|stat| stat.group == criu.pid && stat.start_ticks >= criu.start_ticks);
+        if is_its && helper != criu && command(helper.pid) == "criu" {
+            helper.signal(Signal::KILL);
+        }
+    }
 }
 
 /// Waits until a task has ended. False if it has not within this time.
@@ -275,6 +299,7 @@ async fn ask(kind: RequestType, options: Option<Options>) -> Result<Answer, Fail
     };
     let answer = timeout(ASK, asked).await;
     worker.kill().await;
+    end_helpers(worker.task());
     answer.unwrap_or_else(|_| Err(Failure::lost("criu-lost", "CRIU does not answer")))
 }
 

@@ -180,6 +180,9 @@ impl PidSource {
             }
             (None, None) => {}
         }
+        if let Some(criu) = criu {
+            rpc::end_helpers(criu);
+        }
         if let Some(holding) = holding {
             rpc::end(holding.hold, CARRY_OUT).await;
         }
