@@ -273,13 +273,7 @@ fn unfinished(runs: &Runs, workload: &str) -> Result<(), Stop> {
             .journal(&run)
             .and_then(|journal| replay(&journal.entries()?))
         {
-            Ok(replay) => {
-                let ended = replay
-                    .machine
-                    .as_ref()
-                    .is_some_and(|machine| machine.has_ended(&replay.graph));
-                replay.workload == workload && !ended
-            }
+            Ok(replay) => replay.workload == workload && !replay.has_ended(),
             // As above: it has just begun.
             Err(JournalError::InUse { .. }) => false,
             Err(error) => {

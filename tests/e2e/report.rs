@@ -1,25 +1,8 @@
 //! What phaul tells of a run is what happened (I4): the report, the events, the lists.
 
 use phaul_tests::lab::Side;
-use phaul_tests::rig::{Plan, Rig, Run};
+use phaul_tests::rig::{Plan, Rig, Run, SOURCE, TARGET};
 use serde_json::Value;
-
-/// The states of the contract, as this plan passes them.
-const SOURCE: [&str; 10] = [
-    "connect",
-    "preflight",
-    "reserve",
-    "freeze",
-    "final-memory",
-    "restore",
-    "commit",
-    "resume",
-    "clean",
-    "done",
-];
-const TARGET: [&str; 8] = [
-    "accept", "reserve", "receive", "restore", "prepared", "resume", "clean", "done",
-];
 
 #[test]
 fn a_run_tells_the_truth() {

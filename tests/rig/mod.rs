@@ -15,7 +15,7 @@ mod workload;
 
 pub use agent::{Agent, PORT, STATE_DIR};
 pub use left::Snapshot;
-pub use plan::Plan;
+pub use plan::{Plan, SOURCE, TARGET};
 pub use run::Run;
 pub use workload::{Program, Workload};
 

@@ -4,6 +4,25 @@ use crate::lab::Host;
 
 use super::{Agent, Workload};
 
+/// The states of the source that such a plan passes, in order: a contract.
+pub const SOURCE: [&str; 10] = [
+    "connect",
+    "preflight",
+    "reserve",
+    "freeze",
+    "final-memory",
+    "restore",
+    "commit",
+    "resume",
+    "clean",
+    "done",
+];
+
+/// The states of the target that such a plan passes, in order: a contract.
+pub const TARGET: [&str; 8] = [
+    "accept", "reserve", "receive", "restore", "prepared", "resume", "clean", "done",
+];
+
 /// A plan, as text.
 #[derive(Debug, Clone)]
 pub struct Plan {

@@ -86,10 +86,7 @@ impl Agent {
     fn take_up(&self, run: &RunId) -> Result<bool, JournalError> {
         let journal = self.host.journal(run)?;
         let (recorder, replay) = Recorder::open(journal, self.events.clone())?;
-        let ended = replay
-            .machine
-            .as_ref()
-            .is_some_and(|machine| machine.has_ended(&replay.graph));
+        let ended = replay.has_ended();
         if !ended {
             self.spawn(recorder, replay, Some(EventKind::Restarted), None);
         }
@@ -207,9 +204,7 @@ impl Agent {
             let (recorder, replay) =
                 Recorder::open(journal, self.events.clone()).map_err(journal_failure)?;
             way.owns(&replay.peer)?;
-            let machine = replay.machine.as_ref();
-            let ended = machine.is_some_and(|machine| machine.has_ended(&replay.graph));
-            let first = (!ended).then_some(EventKind::Restarted);
+            let first = (!replay.has_ended()).then_some(EventKind::Restarted);
             return Ok(Some(self.spawn(recorder, replay, first, Some(way))));
         }
         match ask {

@@ -88,10 +88,8 @@ impl Recorder {
 
     /// Records a state that the target passed, and tells of it.
     pub(crate) fn passed(&mut self, trail: Trail, attempt: u32) -> Result<(), Failure> {
-        let known = |other: &Trail| {
-            (other.state, other.side, other.entered) == (trail.state, trail.side, trail.entered)
-        };
-        if !self.summary.states().iter().any(known) {
+        let states = self.summary.states();
+        if !states.iter().any(|known| known.is_same_stay(&trail)) {
             let body = EventBody::State {
                 state: trail.state,
                 attempt,

@@ -14,7 +14,6 @@ pub use rules::Broken;
 pub use state::{Side, StateName, UnknownState};
 
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -148,16 +147,6 @@ impl Graph {
 
     pub(crate) fn index_of(&self, state: StateName) -> Option<NodeIndex> {
         self.index.get(&state).copied()
-    }
-
-    pub(crate) fn edge_refs(&self) -> impl Iterator<Item = (NodeIndex, NodeIndex, &Edge)> {
-        self.digraph.edge_references().map(|edge| {
-            (
-                edge.source(),
-                edge.target(),
-                &self.parts.edges[*edge.weight()],
-            )
-        })
     }
 
     /// A digest of everything in the graph: equal digests mean equal graphs. 64 hex digits.

@@ -198,7 +198,7 @@ fn compensation(graph: &Graph, broken: &mut Vec<Broken>) {
             .is_some_and(|node| node.phase == Phase::End)
     };
     for node in graph.nodes().iter().filter(|node| node.makes) {
-        for (_, _, edge) in graph.edge_refs() {
+        for edge in graph.edges() {
             if is_end(edge.to)
                 && !undoes(edge.from)
                 && (edge.from == node.state || reaches(graph, node.state, |to| to == edge.from))

@@ -37,6 +37,14 @@ pub struct Replay {
     pub outcome: Option<Outcome>,
 }
 
+impl Replay {
+    /// Whether the run has ended for good on this side.
+    pub fn has_ended(&self) -> bool {
+        let machine = self.machine.as_ref();
+        machine.is_some_and(|machine| machine.has_ended(&self.graph))
+    }
+}
+
 /// Folds the records into the run.
 pub fn replay(entries: &[Entry]) -> Result<Replay, JournalError> {
     let Some(Record::Begun {

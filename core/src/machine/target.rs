@@ -63,7 +63,6 @@ fn entered(graph: &Graph, machine: &Machine) -> Reaction {
 }
 
 fn work_ended(machine: &Machine, work: Work, worked: Worked) -> Reaction {
-    let well = worked == Worked::Well;
     let mut reaction = nothing(machine);
     match (work, worked) {
         (Work::Accept | Work::Check, Worked::Well) => {
@@ -75,7 +74,7 @@ fn work_ended(machine: &Machine, work: Work, worked: Worked) -> Reaction {
             };
             reaction.outputs.push(Output::Answer(answers));
         }
-        _ if well => reaction.event = Some(EventKind::Done),
+        (_, Worked::Well) => reaction.event = Some(EventKind::Done),
         (_, Worked::Failed { again }) => {
             // Before the source has committed it is told at once, and decides.
             if !machine.committed && work != Work::Undo {

@@ -194,6 +194,13 @@ pub struct Trail {
     pub event: Option<EventKind>,
 }
 
+impl Trail {
+    /// Whether both tell of the same stay in a state, at whatever time.
+    pub(crate) fn is_same_stay(&self, other: &Self) -> bool {
+        (self.state, self.side, self.entered) == (other.state, other.side, other.entered)
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportError {

@@ -125,10 +125,8 @@ impl Summary {
     }
 
     fn passed(&mut self, trail: &Trail) {
-        let same = |other: &&mut Trail| {
-            (other.state, other.side, other.entered) == (trail.state, trail.side, trail.entered)
-        };
-        match self.states.iter_mut().find(same) {
+        let mut states = self.states.iter_mut();
+        match states.find(|known| known.is_same_stay(trail)) {
             Some(known) => *known = trail.clone(),
             None => self.states.push(trail.clone()),
         }

@@ -20,6 +20,13 @@ fn frozen(name: &str) -> (Workload, Probe) {
     (workload, probe)
 }
 
+/// Ends a test: nothing of the run is left at the source.
+fn over(workload: Workload, probe: Probe) {
+    probe.finish();
+    nothing_left("a");
+    workload.end();
+}
+
 #[test]
 fn a_frozen_workload_is_thawed_and_can_be_frozen_again() {
     let (workload, mut probe) = frozen("thaw");
@@ -45,9 +52,7 @@ fn a_killed_workload_is_dead_for_good() {
     assert_eq!(probe.ok("settle"), json!("dead"));
     assert_eq!(probe.fails("thaw")["code"], "workload-gone");
     assert!(!workload.lives_on("a"));
-    probe.finish();
-    nothing_left("a");
-    workload.end();
+    over(workload, probe);
 }
 
 #[test]
@@ -58,9 +63,7 @@ fn criu_killed_while_it_holds_leaves_the_tasks_stopped_until_thawed() {
     workload.stands_still();
     assert_eq!(probe.ok("kill"), json!("alive"), "the hold was broken");
     workload.goes_on();
-    probe.finish();
-    nothing_left("a");
-    workload.end();
+    over(workload, probe);
 }
 
 #[test]
@@ -71,9 +74,7 @@ fn criu_killed_while_it_holds_and_then_thawed() {
     probe.ok("thaw");
     workload.goes_on();
     assert_eq!(probe.ok("settle"), json!("alive"));
-    probe.finish();
-    nothing_left("a");
-    workload.end();
+    over(workload, probe);
 }
 
 #[test]
@@ -84,9 +85,7 @@ fn a_killed_hold_refuses_the_kill() {
     workload.stands_still();
     assert_eq!(probe.ok("kill"), json!("alive"));
     workload.goes_on();
-    probe.finish();
-    nothing_left("a");
-    workload.end();
+    over(workload, probe);
 }
 
 #[test]
@@ -139,9 +138,7 @@ fn a_freeze_that_is_given_up_midway_harms_nobody() {
         probe.ok("thaw");
         workload.goes_on();
     }
-    probe.finish();
-    nothing_left("a");
-    workload.end();
+    over(workload, probe);
 }
 
 #[test]

@@ -51,6 +51,18 @@ impl Move {
         self.has_arrived();
     }
 
+    /// Discards and thaws, and sees that the workload runs on at host a, and that nothing is left.
+    fn gives_up(mut self) {
+        self.target.ok("discard");
+        assert!(!self.workload.lives_on("b"));
+        self.source.ok("thaw");
+        self.workload.goes_on();
+        self.target.undo();
+        nothing_left("b");
+        self.source.finish();
+        self.workload.end();
+    }
+
     fn has_arrived(mut self) {
         self.workload.goes_on();
         assert!(self.workload.lives_on("b"));
@@ -125,14 +137,7 @@ fn criu_and_hold_killed_leave_nothing_after_the_discard() {
         "b",
         &format!("kill -9 {criu} $(pgrep -f 'haul-probe hold')"),
     );
-    all.target.ok("discard");
-    assert!(!all.workload.lives_on("b"));
-    all.source.ok("thaw");
-    all.workload.goes_on();
-    all.target.undo();
-    nothing_left("b");
-    all.source.finish();
-    all.workload.end();
+    all.gives_up();
 }
 
 #[test]
@@ -151,14 +156,7 @@ fn an_agent_killed_while_it_holds_can_be_told_to_discard() {
     let mut all = held("wl-zoo", "agent-drop");
     on("b", &format!("kill -9 {}", all.target.pid));
     all.agent_again();
-    all.target.ok("discard");
-    assert!(!all.workload.lives_on("b"));
-    all.source.ok("thaw");
-    all.workload.goes_on();
-    all.target.undo();
-    nothing_left("b");
-    all.source.finish();
-    all.workload.end();
+    all.gives_up();
 }
 
 #[test]
@@ -189,7 +187,7 @@ fn criu_that_is_killed_in_the_release_starts_the_workload_once() {
 }
 
 #[test]
-fn a_restore_that_is_given_up_midway_leaves_nothing() {
+fn a_restore_that_gives_up_midway_leaves_nothing() {
     let mut all = held("wl-zoo", "given-up");
     for ms in (0..12).map(|step| step * 12) {
         all.target.ok("discard");
