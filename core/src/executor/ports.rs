@@ -66,6 +66,48 @@ pub struct Frozen {
     pub pages: u64,
 }
 
+/// What a round of files came to at the source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesSent {
+    /// Files, directories and whatever else was sent or changed in this round.
+    pub entries: u64,
+    /// Bytes of content in the round's stream.
+    pub bytes: u64,
+    /// The digest of all files as the target must have them after this round.
+    pub digest: String,
+}
+
+/// Gives the files of a workload at the source, a round at a time. The first round gives
+/// everything, a later one what the target does not hold yet. Calls may block.
+pub trait FileSource: Send {
+    /// Begins a round. `frozen`: the workload stands still, and this round is the last.
+    fn begin(&mut self, frozen: bool) -> Result<(), Failure>;
+    /// The next piece of the round's stream, at most [`crate::protocol::CHUNK_MAX`] bytes;
+    /// none at its end.
+    fn next(&mut self) -> Result<Option<Bytes>, Failure>;
+    /// Bytes of content that this round has given so far, and those that it will give as far
+    /// as is known.
+    fn progress(&self) -> (u64, u64);
+    /// What the round came to, once [`FileSource::next`] has given none.
+    fn sent(&self) -> FilesSent;
+    /// The target has put in place what the first `bytes` of the last round's stream say.
+    fn held(&mut self, bytes: u64);
+    /// The target holds nothing: the next round gives everything.
+    fn forget(&mut self);
+}
+
+/// Takes in the files of a workload at the target. Calls may block.
+pub trait FileSink: Send {
+    /// A round begins; one that was not ended is given up.
+    fn begin(&mut self) -> Result<(), Failure>;
+    /// The next bytes of the round's stream, in order.
+    fn take(&mut self, data: &[u8]) -> Result<(), Failure>;
+    /// How many bytes of the round's stream have been put in place.
+    fn held(&self) -> u64;
+    /// The round has ended. Returns the digest of all files as they are here now.
+    fn end(&mut self) -> Result<String, Failure>;
+}
+
 /// The source's half of a hauler, for one run. Every call may be repeated after a restart of
 /// the process, on an object made anew from the plan, the run's directory and the ledger.
 /// A call whose future is dropped leaves what [`SourceHauler::thaw`] and the undoing of the
