@@ -13,12 +13,8 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // CRIU waits while this runs: no runtime, no options, nothing that takes time.
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == "hold")
-        && let (Some(directory), None) = (words.next(), words.next())
-    {
-        return phaul_haulers::hold_main(directory.as_ref());
+    if let Some(code) = phaul_haulers::called_back(&mut std::env::args_os().skip(1)) {
+        return code;
     }
     let arguments = arguments::Arguments::parse();
     let json = arguments.is_json();

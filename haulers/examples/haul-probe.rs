@@ -135,7 +135,7 @@ impl Half for Destination {
                 .map(|()| json!("reserved")),
             ["images"] => Ok(json!(half.images())),
             ["restore"] => half.restore(book).await.map(|()| json!("restored")),
-            ["release"] => half.release(book).await.map(|ms| json!({"ms": ms})),
+            ["release"] => half.release(&Manifest(serde_json::Value::Null), book).await.map(|ms| json!({"ms": ms})),
             ["discard"] => half.discard(book).await.map(|()| json!("discarded")),
             ["clean"] => half.clean(book).await.map(|()| json!("cleaned")),
             ["logs"] => Ok(json!(half.logs())),
@@ -258,9 +258,9 @@ async fn drive(words: &[String]) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.as_slice() {
-        [hold, directory] if hold == "hold" => phaul_haulers::hold_main(Path::new(directory)),
-        other => drive(other),
+    if let Some(code) = phaul_haulers::called_back(&mut std::env::args_os().skip(1)) {
+        return code;
     }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    drive(&words)
 }

@@ -87,6 +87,26 @@ pub(crate) fn make(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Freezes the tasks of a cgroup, or lets them run on; one that is gone has none.
+pub(crate) fn freeze(path: &Path, frozen: bool) -> io::Result<()> {
+    match fs::write(path.join("cgroup.freeze"), if frozen { "1" } else { "0" }) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether a cgroup is to be frozen, as it says itself.
+pub(crate) fn is_frozen(path: &Path) -> bool {
+    fs::read_to_string(path.join("cgroup.freeze")).is_ok_and(|text| text.trim() == "1")
+}
+
+/// The directory of the cgroup (version 2) of a process, where it is mounted here.
+pub(crate) fn of(pid: i32) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    own_in(&mounts, &cgroups).filter(|path| path.join("cgroup.procs").is_file())
+}
+
 /// Puts a process into a cgroup.
 pub(crate) fn enter(path: &Path, pid: i32) -> io::Result<()> {
     fs::write(path.join("cgroup.procs"), pid.to_string())

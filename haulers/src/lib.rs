@@ -8,6 +8,7 @@
 mod attempt;
 mod cgroup;
 mod checks;
+mod claim;
 mod criu;
 mod images;
 mod kinds;
@@ -15,8 +16,29 @@ mod manifest;
 mod registry;
 mod resources;
 mod tasks;
+mod tree;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
 
 pub use checks::host::check as host_checks;
-pub use criu::hold::hold_main;
 pub use registry::{KINDS, identity, source, target};
 pub use resources::HostUndo;
+
+/// What phaul does when it is started by CRIU (`phaul hold DIRECTORY`) or by itself to become a
+/// container runtime (`phaul call DIRECTORY`); none if the words, without the program's name,
+/// say something else. No runtime, no options, nothing that takes time: the workload stands
+/// still meanwhile.
+pub fn called_back(words: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
+    let called = words.next()?;
+    let main: fn(&Path) -> ExitCode = match called.to_str()? {
+        "hold" => criu::hold::hold_main,
+        "call" => criu::call::call_main,
+        _ => return None,
+    };
+    match (words.next(), words.next()) {
+        (Some(directory), None) => Some(main(directory.as_ref())),
+        _ => None,
+    }
+}

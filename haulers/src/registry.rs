@@ -1,6 +1,7 @@
 //! The haulers: from what a plan hauls to the two halves that know it.
 
 use crate::kinds::pid::{PidSource, PidTarget};
+use crate::tree::{TreeSource, TreeTarget};
 use phaul_core::executor::ports::{SourceHauler, TargetHauler};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Haul, Plan};
@@ -19,17 +20,18 @@ fn unknown(haul: &Haul) -> Failure {
 }
 
 /// The source's half for a run. `directory` is the run's own and exists; `exe` is phaul
-/// itself, which CRIU is made to call (`phaul hold DIRECTORY`: [`crate::hold_main`]).
+/// itself, which CRIU is made to call ([`crate::called_back`]).
 pub fn source(
     plan: &Plan,
     _run: &RunId,
     directory: &Path,
     exe: PathBuf,
 ) -> Result<Box<dyn SourceHauler>, Failure> {
-    match &plan.haul {
-        Haul::Pid(pid) => Ok(Box::new(PidSource::new(plan, pid, directory, exe))),
-        other => Err(unknown(other)),
-    }
+    let kind = match &plan.haul {
+        Haul::Pid(pid) => Box::new(PidSource::new(plan, pid, exe)),
+        other => return Err(unknown(other)),
+    };
+    Ok(Box::new(TreeSource::new(kind, directory)))
 }
 
 /// The target's half for a run; the same holds as for [`source`].
@@ -39,10 +41,11 @@ pub fn target(
     directory: &Path,
     exe: PathBuf,
 ) -> Result<Box<dyn TargetHauler>, Failure> {
-    match &plan.haul {
-        Haul::Pid(_) => Ok(Box::new(PidTarget::new(plan, run, directory, exe))),
-        other => Err(unknown(other)),
-    }
+    let kind = match &plan.haul {
+        Haul::Pid(_) => Box::new(PidTarget::new(plan, exe)),
+        other => return Err(unknown(other)),
+    };
+    Ok(Box::new(TreeTarget::new(kind, run, directory)))
 }
 
 /// What makes the workload one and the same: two plans with the same text haul the same one,

@@ -113,6 +113,13 @@ pub(crate) fn pending(pid: i32) -> Option<Pending> {
     read_lossy(&format!("/proc/{pid}/status")).map(|text| Pending::parse(&text))
 }
 
+/// The pid that a process has in its own pid namespace.
+pub(crate) fn inner_pid(pid: i32) -> Option<i32> {
+    let text = read_lossy(&format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_whitespace().last()?.parse().ok()
+}
+
 /// A task's own choice of name, for messages.
 pub(crate) fn command(pid: i32) -> String {
     read_lossy(&format!("/proc/{pid}/comm"))

@@ -275,7 +275,11 @@ impl TargetHauler for Double {
         Ok(())
     }
 
-    async fn release(&mut self, _ledger: &mut dyn Ledger) -> Result<u64, Failure> {
+    async fn release(
+        &mut self,
+        _farewell: &Manifest,
+        _ledger: &mut dyn Ledger,
+    ) -> Result<u64, Failure> {
         step(&self.stage, "release").await?;
         look(&self.stage).let_run();
         step(&self.stage, "released").await?;

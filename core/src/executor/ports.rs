@@ -133,6 +133,14 @@ pub trait SourceHauler: Send {
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
     /// Excerpts of the logs for the run's record: file name and text, bounded.
     fn logs(&self) -> Vec<(String, String)>;
+    /// The files that are copied.
+    fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {
+        Ok(None)
+    }
+    /// What goes along with the word to resume.
+    async fn farewell(&mut self) -> Manifest {
+        Manifest(serde_json::Value::Null)
+    }
 }
 
 /// The target's half of a hauler, for one run; the same rules hold as for [`SourceHauler`].
@@ -152,7 +160,15 @@ pub trait TargetHauler: Send {
     async fn restore(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
     /// Lets the held workload run, restoring it again from the images if the held tasks are
     /// gone; does nothing if it runs already. Returns the milliseconds it took.
-    async fn release(&mut self, ledger: &mut dyn Ledger) -> Result<u64, Failure>;
+    async fn release(
+        &mut self,
+        farewell: &Manifest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<u64, Failure>;
+    /// Takes in files.
+    fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
+        Ok(None)
+    }
     /// Kills whatever was restored and does not run yet. Never touches a released workload.
     async fn discard(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
     /// After the workload runs: keeps nothing of its own.

@@ -59,7 +59,7 @@ impl World for TargetWorld {
                 restored.map(well)
             }
             Work::Release => {
-                let released = self.hauler.release(recorder).await;
+                let released = self.hauler.release(&Manifest(serde_json::Value::Null), recorder).await;
                 self.keep_logs(recorder);
                 self.resume_ms = released?;
                 recorder

@@ -1,11 +1,12 @@
 //! How CRIU is set up for a dump and a restore.
 
-use super::hold::{RESUMED, RESUMING};
+use super::hold::{FREEZER, RESUMED, RESUMING};
 use super::proto::{CgroupMode, NetworkLock, Options};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Cgroups, Haul, Plan, Tcp};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -71,11 +72,17 @@ pub(crate) fn refused_option(plan: &Plan) -> Option<Failure> {
     })
 }
 
-/// Writes the action script and CRIU's configuration into the directory of an attempt.
+/// Writes the action script and CRIU's configuration into the directory of an attempt. Where
+/// the workload has a cgroup of its own, that is frozen right before CRIU begins.
 ///
 /// The configuration wins over the request, so the plan's lines do. The script's path in it
 /// is relative: CRIU works in the directory of the attempt.
-pub(crate) fn write(directory: &Path, exe: &Path, plan: &Plan) -> Result<(), Failure> {
+pub(crate) fn write(
+    directory: &Path,
+    exe: &Path,
+    plan: &Plan,
+    cgroup: Option<&Path>,
+) -> Result<(), Failure> {
     if let Some(refused) = refused_option(plan) {
         return Err(refused);
     }
@@ -85,16 +92,25 @@ pub(crate) fn write(directory: &Path, exe: &Path, plan: &Plan) -> Result<(), Fai
             format!("cannot write into {}: {error}", directory.display()),
         )
     };
-    let script = script(directory, exe).map_err(failed)?;
+    let script = script(directory, exe, cgroup).map_err(failed)?;
+    if let Some(cgroup) = cgroup {
+        let path = cgroup.as_os_str().as_bytes();
+        fs::write(directory.join(FREEZER), path).map_err(failed)?;
+    }
     let path = directory.join(SCRIPT);
     write_file(&path, &script).map_err(failed)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    let mut config = format!("action-script ./{SCRIPT}\n");
+    write_file(&directory.join(CONFIG), &lines(plan)).map_err(failed)
+}
+
+/// The lines of the configuration: the action script, then the plan's.
+pub(crate) fn lines(plan: &Plan) -> String {
+    let mut lines = format!("action-script ./{SCRIPT}\n");
     for line in &plan.criu.options {
-        config.push_str(line);
-        config.push('\n');
+        lines.push_str(line);
+        lines.push('\n');
     }
-    write_file(&directory.join(CONFIG), &config).map_err(failed)
+    lines
 }
 
 fn write_file(path: &Path, text: &str) -> io::Result<()> {
@@ -105,11 +121,20 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 
 /// The action script. Only the stages that wait start phaul; the marks of the others are made
 /// by the shell, since the tasks stand still meanwhile.
-fn script(directory: &Path, exe: &Path) -> io::Result<String> {
+fn script(directory: &Path, exe: &Path, cgroup: Option<&Path>) -> io::Result<String> {
     let [exe, at] = [quoted(exe)?, quoted(directory)?];
+    let freeze = match cgroup {
+        // CRIU looks every 100 ms whether a cgroup that it freezes itself has come to rest.
+        Some(cgroup) => {
+            let freeze = quoted(&cgroup.join("cgroup.freeze"))?;
+            format!("pre-dump) echo 1 >{freeze} ;;\n")
+        }
+        None => String::new(),
+    };
     Ok(format!(
         "#!/bin/sh\n\
          case \"$CRTOOLS_SCRIPT_ACTION\" in\n\
+         {freeze}\
          post-dump | post-restore) exec {exe} hold {at} ;;\n\
          pre-resume) : >{at}/{RESUMING} ;;\n\
          post-resume) : >{at}/{RESUMED} ;;\n\
@@ -118,7 +143,7 @@ fn script(directory: &Path, exe: &Path) -> io::Result<String> {
 }
 
 /// A path as one word of the shell.
-fn quoted(path: &Path) -> io::Result<String> {
+pub(super) fn quoted(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some(text) => Ok(format!("'{}'", text.replace('\'', r"'\''"))),
         None => Err(io::Error::other(format!("{} is not UTF-8", path.display()))),
@@ -227,7 +252,7 @@ mod tests {
         let odd = dir.path().join("it's $HOME \"x\"");
         fs::create_dir(&odd).unwrap();
         let exe = Path::new("/bin/echo");
-        write(&odd, exe, &plan()).unwrap();
+        write(&odd, exe, &plan(), None).unwrap();
         let run = |stage: &str| {
             let output = std::process::Command::new(odd.join(SCRIPT))
                 .env("CRTOOLS_SCRIPT_ACTION", stage)

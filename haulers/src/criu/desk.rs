@@ -1,6 +1,7 @@
 //! The executor's end of the hold: the socket on which it waits for the hold to call.
 
 use super::hold::{Held, LINE_MAX, Order, SOCKET, Say, short_path};
+use super::job::Witness;
 use super::verdict::Verdict;
 use crate::tasks::Task;
 use phaul_core::failure::Failure;
@@ -29,6 +30,8 @@ pub(crate) struct Line {
     buffer: Vec<u8>,
     /// The hold itself.
     pub hold: Task,
+    /// CRIU.
+    pub criu: Task,
     /// The stage in which CRIU is.
     pub stage: String,
     /// The root of the tree.
@@ -61,7 +64,7 @@ impl Desk {
 
     /// Waits until the hold that this CRIU started calls. Whoever else calls is turned away,
     /// which makes a hold decide for the harmless way.
-    pub(crate) async fn call(&self, criu: Task) -> Result<Line, Failure> {
+    pub(crate) async fn call(&self, criu: &Witness) -> Result<Line, Failure> {
         loop {
             let (stream, _) = self
                 .listener
@@ -85,12 +88,13 @@ fn broken(error: &io::Error) -> Failure {
 }
 
 impl Line {
-    async fn greet(stream: UnixStream, criu: Task) -> Option<Self> {
+    async fn greet(stream: UnixStream, criu: &Witness) -> Option<Self> {
         let caller = stream.peer_cred().ok()?.pid()?;
         let mut line = Self {
             stream,
             buffer: Vec::new(),
             hold: Task::find(caller)?,
+            criu: criu.criu()?,
             stage: String::new(),
             root: None,
         };
@@ -99,7 +103,7 @@ impl Line {
                 stage,
                 criu: its,
                 root,
-            } if its == criu.pid && criu.is_alive() => {
+            } if its == line.criu.pid && line.criu.is_alive() => {
                 line.stage = stage;
                 line.root = root;
                 Some(line)
@@ -208,7 +212,8 @@ mod tests {
         let hello = "{\"say\":\"held\",\"stage\":\"post-dump\",\"criu\":1,\"root\":null}\n";
         stranger.write_all(hello.as_bytes()).await.unwrap();
         let own = Task::find(i32::try_from(std::process::id()).unwrap()).unwrap();
-        let waited = timeout(Duration::from_millis(200), desk.call(own)).await;
+        let own = Witness::Criu(own);
+        let waited = timeout(Duration::from_millis(200), desk.call(&own)).await;
         assert!(waited.is_err(), "nobody was accepted");
         let mut rest = Vec::new();
         stranger.read_to_end(&mut rest).await.unwrap();

@@ -9,6 +9,7 @@
 //! It runs while the workload stands still: no runtime, nothing that is not needed.
 
 use super::verdict::{Verdict, decide};
+use crate::cgroup;
 use crate::tasks::Task;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::Signal;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ pub(crate) const SOCKET: &str = "hold.sock";
 pub(crate) const RESUMING: &str = "resuming";
 /// Made (by the action script) when every task runs.
 pub(crate) const RESUMED: &str = "resumed";
+/// Names the cgroup of the workload, where it is frozen for the hold.
+pub(crate) const FREEZER: &str = "freezer";
 /// The longest line that either side accepts, in bytes.
 pub(crate) const LINE_MAX: usize = 16 << 20;
 
@@ -86,6 +90,15 @@ pub(crate) fn thaw_all(tasks: &[Held]) {
     }
 }
 
+/// Lets the cgroup run on that is frozen for the hold of this attempt, if one is.
+pub(crate) fn unfreeze(directory: &Path) -> io::Result<()> {
+    match std::fs::read(directory.join(FREEZER)) {
+        Ok(path) => cgroup::freeze(Path::new(std::ffi::OsStr::from_bytes(&path)), false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Kills the tasks, the root first: it is the witness by which a recovery tells what happened.
 pub(crate) fn kill_all(tasks: &[Held]) {
     for held in tasks {
@@ -95,7 +108,7 @@ pub(crate) fn kill_all(tasks: &[Held]) {
 
 /// The hidden subcommand `phaul hold`: does what the stage asks for. `directory` is that of
 /// the attempt. Synchronous and small: the workload stands still meanwhile.
-pub fn hold_main(directory: &Path) -> ExitCode {
+pub(crate) fn hold_main(directory: &Path) -> ExitCode {
     let stage = std::env::var("CRTOOLS_SCRIPT_ACTION").unwrap_or_default();
     match stage.as_str() {
         "post-dump" => Hold::new(directory, Verdict::Thaw).run(&stage),
@@ -184,7 +197,12 @@ impl Hold {
             self.harmless
         });
         match verdict {
-            Verdict::Thaw => thaw_all(&self.tasks),
+            Verdict::Thaw => {
+                thaw_all(&self.tasks);
+                if let Err(error) = unfreeze(&self.directory) {
+                    complain(&format!("the workload stays frozen: {error}"));
+                }
+            }
             Verdict::Kill => kill_all(&self.tasks),
             Verdict::Release | Verdict::Discard => {}
         }

@@ -3,6 +3,7 @@
 
 use super::desk::{Desk, Line};
 use super::hold::{Held, hold_main};
+use super::job::Witness;
 use super::verdict::{Verdict, decide, decided};
 use crate::tasks::Task;
 use rustix::process::Signal;
@@ -82,7 +83,7 @@ fn eventually(mut holds: impl FnMut() -> bool) {
 async fn held(directory: &Path, tasks: &[Held]) -> (Criu, Line) {
     let desk = Desk::open(directory).unwrap();
     let criu = Criu::start(directory, "post-dump");
-    let mut line = desk.call(criu.task()).await.unwrap();
+    let mut line = desk.call(&Witness::Criu(criu.task())).await.unwrap();
     assert_eq!((line.stage.as_str(), line.root), ("post-dump", Some(77)));
     line.entrust(tasks).await.unwrap();
     line.unbroken().await.unwrap();

@@ -57,10 +57,27 @@ fn tail(path: &Path, most: u64) -> io::Result<String> {
 /// What CRIU says besides its log.
 pub(crate) const OUTPUT: &str = "criu.out";
 
+/// What a runtime said in its log, of which each line is a JSON object with a `msg`, and on its
+/// standard error: the last lines.
+pub(crate) fn said(log: &Path, output: &Path) -> String {
+    let text = tail(log, SEARCHED).unwrap_or_default();
+    let logged = text.lines().map(|line| {
+        let entry: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        let message = entry.and_then(|entry| Some(entry.get("msg")?.as_str()?.to_owned()));
+        message.unwrap_or_else(|| line.to_owned())
+    });
+    let text = tail(output, SEARCHED).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).chain(logged).collect();
+    let cut = lines.len().saturating_sub(LINES_MAX);
+    lines.drain(..cut);
+    let shortened: Vec<&str> = lines.iter().map(|line| shortened(line)).collect();
+    shortened.join("\n")
+}
+
 /// The ends of what CRIU left in a directory, for a run's record: its log of that name and
-/// whatever it said besides.
+/// whatever it, or the runtime that drives it, said besides.
 pub(crate) fn excerpts(directory: &Path, log: &str) -> Vec<(String, String)> {
-    let paths = [log, OUTPUT].map(|name| directory.join(name));
+    let paths = [log, OUTPUT, super::call::LOG].map(|name| directory.join(name));
     paths.iter().filter_map(|path| excerpt(path)).collect()
 }
 

@@ -1,11 +1,13 @@
 //! CRIU: talking to it, setting it up, being called by it, and saying what it complains of.
 
 pub(crate) mod cache;
+pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod desk;
 pub(crate) mod hold;
 #[cfg(test)]
 mod hold_tests;
+pub(crate) mod job;
 pub(crate) mod log;
 pub(crate) mod meanings;
 pub(crate) mod rpc;

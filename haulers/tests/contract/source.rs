@@ -58,7 +58,7 @@ fn a_killed_workload_is_dead_for_good() {
 #[test]
 fn criu_killed_while_it_holds_leaves_the_tasks_stopped_until_thawed() {
     let (workload, mut probe) = frozen("criu");
-    let criu = probe.noted("criu", "/pid");
+    let criu = probe.noted("started", "/pid");
     on("a", &format!("kill -9 {criu}"));
     workload.stands_still();
     assert_eq!(probe.ok("kill"), json!("alive"), "the hold was broken");
@@ -69,7 +69,7 @@ fn criu_killed_while_it_holds_leaves_the_tasks_stopped_until_thawed() {
 #[test]
 fn criu_killed_while_it_holds_and_then_thawed() {
     let (workload, mut probe) = frozen("criu-thaw");
-    let criu = probe.noted("criu", "/pid");
+    let criu = probe.noted("started", "/pid");
     on("a", &format!("kill -9 {criu}"));
     probe.ok("thaw");
     workload.goes_on();
@@ -175,7 +175,7 @@ fn a_process_that_was_stopped_before_stays_stopped() {
         probe.ok("reserve");
         probe.ok("freeze");
         if end == "criu" {
-            let criu = probe.noted("criu", "/pid");
+            let criu = probe.noted("started", "/pid");
             on("a", &format!("kill -9 {criu}"));
         }
         probe.ok("thaw");

@@ -113,7 +113,7 @@ fn what_is_discarded_is_gone_and_can_be_restored_again() {
 #[test]
 fn criu_killed_while_it_holds_is_made_good_by_the_release() {
     let mut all = held("wl-zoo", "criu-lost");
-    let criu = all.target.noted("criu", "/pid");
+    let criu = all.target.noted("started", "/pid");
     on("b", &format!("kill -9 {criu}"));
     all.workload.stands_still();
     all.arrives();
@@ -132,7 +132,7 @@ fn a_hold_killed_while_it_holds_is_made_good_by_the_release() {
 #[test]
 fn criu_and_hold_killed_leave_nothing_after_the_discard() {
     let mut all = held("wl-zoo", "both-lost");
-    let criu = all.target.noted("criu", "/pid");
+    let criu = all.target.noted("started", "/pid");
     on(
         "b",
         &format!("kill -9 {criu} $(pgrep -f 'haul-probe hold')"),
@@ -177,7 +177,7 @@ fn criu_that_is_killed_in_the_release_starts_the_workload_once() {
     for us in [0, 500, 1000, 1500, 2000, 2500, 3000, 4000, 5000, 6000, 8000] {
         let mut all = held("wl-zoo", "criu-release");
         assert_eq!(all.source.ok("kill"), json!("dead"));
-        let criu = all.target.noted("criu", "/pid");
+        let criu = all.target.noted("started", "/pid");
         all.target.ok(&format!("kill-later {criu} {us}"));
         all.target.ok("release");
         // See release.rs: if CRIU dies in the midst of its work inside the tasks, they crash.

@@ -1,31 +1,27 @@
 //! Freezing: CRIU stops and dumps the tree, the hold calls, and then every task is held.
 
 use super::held::{self, Holding, TASKS};
-use super::source::{Live, PidSource};
-use crate::attempt::{Attempt, note};
+use super::source::{Live, TreeSource};
+use crate::attempt::{Attempt, note, noted};
+use crate::criu::call;
 use crate::criu::desk::{Desk, Line, criu_lost};
-use crate::criu::proto::{Answer, RequestType};
-use crate::criu::rpc::Worker;
 use crate::criu::verdict::decided;
-use crate::criu::{config, log};
 use crate::images;
-use crate::tasks::Task;
+use crate::tasks::{Task, tree};
 use phaul_core::executor::ports::{Frozen, Ledger, SourceHauler};
 use phaul_core::failure::Failure;
 use phaul_core::machine::cutover::{Hold, may_commit};
-use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Under this name CRIU's process is noted down before it is asked for anything.
-pub(super) const CRIU: &str = "criu";
+/// Under this name the process that phaul starts for a dump is noted down before it begins:
+/// CRIU, or a runtime.
+pub(super) const STARTED: &str = "started";
 
 /// Freezes, dumps and holds. On an error the caller thaws.
 pub(super) async fn freeze(
-    source: &mut PidSource,
+    source: &mut TreeSource,
     ledger: &mut dyn Ledger,
 ) -> Result<Frozen, Failure> {
     let attempt = fresh_attempt(source, ledger).await?;
@@ -35,36 +31,38 @@ pub(super) async fn freeze(
     }
     let images = attempt.directory.join("images");
     let desk = Desk::open(&attempt.directory)?;
-    // CRIU opens both through our own descriptors, by their numbers.
-    let opened = [open(&images)?, open(&attempt.directory)?];
-    let [images_fd, work_fd] = opened.each_ref().map(AsRawFd::as_raw_fd);
-    let worker = Worker::spawn(&attempt.directory)?;
-    let criu = worker.task();
+    let job = source.kind.dump(&attempt.directory, root)?;
+    note(ledger, STARTED, attempt.number, job.process())?;
+    let cgroup = source.kind.cgroup(root);
     let live = source.live.insert(Live {
         attempt: attempt.clone(),
-        worker,
+        job,
         line: None,
         holding: None,
     });
-    note(ledger, CRIU, attempt.number, criu)?;
+    source.kind.freezing(root).await?;
+    let before = tree(root.pid).unwrap_or_default();
+    let before: Vec<Task> = before.into_iter().filter_map(Task::find).collect();
 
     let begin = Instant::now();
-    let options = config::dump(&source.plan, root.pid, images_fd, work_fd);
-    live.worker
-        .request(RequestType::Dump, Some(options))
-        .await?;
-    let (line, freeze) = called(&desk, live, root).await?;
+    live.job.begin().await?;
+    let (line, freeze) = match called(&desk, live, root).await {
+        Ok(called) => called,
+        Err(failure) => return Err(unless_harmed(failure, &before)),
+    };
     let line = live.line.insert(line);
 
     let holding = Holding {
         tasks: held::collect(root, &images)?,
-        criu,
+        criu: line.criu,
         hold: line.hold,
+        cgroup,
     };
     note(ledger, TASKS, attempt.number, &holding)?;
     line.entrust(&holding.tasks).await?;
-    held::stop(&holding.tasks);
+    holding.fix()?;
     live.holding = Some(holding);
+    source.kind.held(ledger).await?;
 
     let (files, pages) = images::list(&images)?;
     Ok(Frozen {
@@ -81,13 +79,13 @@ fn millis(duration: Duration) -> u64 {
 
 /// The reserved attempt, or a new one if that has come to its verdict already.
 async fn fresh_attempt(
-    source: &mut PidSource,
+    source: &mut TreeSource,
     ledger: &mut dyn Ledger,
 ) -> Result<Attempt, Failure> {
     if let Some(attempt) = source.attempts.newest()
         && matches!(decided(&attempt.directory), Ok(None))
         && ledger
-            .recall(CRIU)
+            .recall(STARTED)
             .is_none_or(|note| note["attempt"] != attempt.number)
     {
         return Ok(attempt);
@@ -97,58 +95,63 @@ async fn fresh_attempt(
     newest.ok_or_else(|| Failure::new("attempt-directory", "the attempt's directory is gone"))
 }
 
-fn open(directory: &Path) -> Result<File, Failure> {
-    File::open(directory).map_err(|error| {
-        Failure::new(
-            "attempt-directory",
-            format!("cannot open {}: {error}", directory.display()),
-        )
-    })
-}
-
 /// Waits until the hold calls, and finds out when the root stood still. CRIU stops the rest of
 /// the tree right after the root, so the freeze is taken to end there.
 async fn called(desk: &Desk, live: &mut Live, root: Task) -> Result<(Line, Duration), Failure> {
     let begin = Instant::now();
-    let criu = live.worker.task();
-    let mut call = pin!(desk.call(criu));
-    let mut answer = pin!(live.worker.answer(RequestType::Dump));
+    let witness = live.job.witness();
     let mut tick = interval(Duration::from_millis(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut frozen = None;
-    loop {
-        tokio::select! {
-            biased;
-            line = &mut call => {
-                let freeze = frozen.unwrap_or_else(|| begin.elapsed());
-                return line.map(|line| (line, freeze));
-            }
-            answer = &mut answer => return Err(refused(answer, &live.attempt.directory)),
-            _ = tick.tick(), if frozen.is_none() => {
-                frozen = held::is_traced_by(root, criu).then(|| begin.elapsed());
+    {
+        let mut call = pin!(desk.call(&witness));
+        let mut answer = pin!(live.job.answer());
+        loop {
+            tokio::select! {
+                biased;
+                line = &mut call => {
+                    let freeze = frozen.unwrap_or_else(|| begin.elapsed());
+                    return line.map(|line| (line, freeze));
+                }
+                answer = &mut answer => {
+                    answer?;
+                    break;
+                }
+                _ = tick.tick(), if frozen.is_none() => {
+                    frozen = held::is_traced(root).then(|| begin.elapsed());
+                }
             }
         }
     }
+    Err(live.job.without_verdict())
 }
 
-/// Why CRIU answered before the hold called.
-fn refused(answer: Result<Answer, Failure>, directory: &Path) -> Failure {
-    let explained = |text: &str| {
-        let path = directory.join(config::DUMP_LOG);
-        log::failure("criu-dump", "dump the workload", &path, text)
-    };
-    match answer {
-        Ok(answer) if answer.success() => Failure::new(
-            "criu-dump",
-            "CRIU dumped the workload without asking for the verdict; it runs on",
-        )
-        .hint("see whether a configuration of CRIU on this host takes its action script away"),
-        Ok(answer) => explained(answer.cr_errmsg()),
-        Err(lost) => Failure {
-            log: explained("").log,
-            ..lost
-        },
+/// A CRIU that is killed in the middle of a dump may take a task with it. A workload that has
+/// lost one is not what is to be moved: it stays as it is, and its owner is told.
+fn unless_harmed(failure: Failure, before: &[Task]) -> Failure {
+    let gone: Vec<String> = before
+        .iter()
+        .filter(|task| failure.code == "criu-lost" && !task.is_alive())
+        .map(|task| task.pid.to_string())
+        .collect();
+    if gone.is_empty() {
+        return failure;
     }
+    let cause = format!(
+        "{}, and of the workload these processes ended with it: {}",
+        failure.cause,
+        gone.join(", ")
+    );
+    Failure::new("workload-harmed", cause)
+        .hint("see whether the workload still does its work, and what ended CRIU")
+        .log(failure.log)
+}
+
+/// CRIU, as far as it is known for an attempt of this boot.
+pub(super) fn criu_of(ledger: &dyn Ledger, attempt: &Attempt) -> Option<Task> {
+    let own = noted::<Task>(ledger, STARTED)
+        .filter(|note| note.attempt == attempt.number && note.is_of_this_boot());
+    call::criu_in(&attempt.directory).or(own.map(|note| note.what))
 }
 
 /// Sees that the hold was unbroken: nobody who holds has ended, and no task has run.
@@ -157,10 +160,10 @@ pub(super) async fn unbroken(live: &mut Live) -> Result<Holding, Failure> {
     let holding = live.holding.clone().ok_or_else(not_held)?;
     let line = live.line.as_mut().ok_or_else(not_held)?;
     let line_broken = line.unbroken().await.err();
-    let has_run = held::has_run(&holding.tasks, holding.criu);
+    let has_run = holding.has_run();
     let hold = Hold {
         hold_lives: line_broken.is_none(),
-        criu_lives: live.worker.runs(),
+        criu_lives: live.job.criu_runs(),
         tasks_held: has_run.is_none(),
     };
     if may_commit(hold) {

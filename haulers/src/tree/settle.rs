@@ -1,10 +1,10 @@
 //! The verdict at the source: kill, thaw, and finding out after a crash which of them it was.
 
-use super::freeze::{CRIU, unbroken};
+use super::freeze::{STARTED, criu_of, unbroken};
 use super::held::{self, Holding, TASKS};
-use super::source::PidSource;
+use super::source::TreeSource;
 use crate::attempt::{Attempt, Note, noted};
-use crate::criu::hold::{Held, kill_all, thaw_all};
+use crate::criu::hold::{Held, kill_all, thaw_all, unfreeze};
 use crate::criu::rpc;
 use crate::criu::verdict::{Verdict, decide, decided};
 use crate::tasks::{Task, tree};
@@ -35,7 +35,7 @@ fn undecidable(error: &io::Error) -> Failure {
     )
 }
 
-impl PidSource {
+impl TreeSource {
     /// See [`phaul_core::executor::ports::SourceHauler::kill`].
     pub(super) async fn kill_held(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
         // Without a live hold the tasks run, or were killed before: find out which.
@@ -135,23 +135,43 @@ impl PidSource {
         let holding = noted::<Holding>(ledger, TASKS)
             .filter(|note| note.attempt == attempt.number && note.is_of_this_boot())
             .map(|note| note.what);
-        let criu = noted::<Task>(ledger, CRIU)
+        let started = noted::<Task>(ledger, STARTED)
             .filter(|note| note.attempt == attempt.number && note.is_of_this_boot())
             .map(|note| note.what);
-        self.end_hold(&attempt, criu, holding.as_ref()).await;
+        let criu = criu_of(ledger, &attempt);
+        self.kind.thawing(ledger).await?;
+        let mut in_order = criu.is_some_and(|criu| criu.is_alive());
+        if let Some(started) = started {
+            in_order &= self
+                .end_hold(&attempt, started, criu, holding.as_ref())
+                .await;
+        }
+        let root = self.root(ledger).ok().filter(Task::is_alive);
+        let tasks = held_or_there(holding.as_ref(), root);
         if let Some(criu) = criu {
-            let root = self.root(ledger).ok().filter(Task::is_alive);
-            await_untraced(criu, holding.as_ref(), root).await?;
+            let free = || !tasks.iter().any(|task| held::is_traced_by(*task, criu));
+            until(free, "CRIU does not let go of the workload").await?;
         }
-        if let Some(holding) = &holding {
-            run_on(&holding.tasks).await?;
+        if criu.is_some() && !in_order {
+            self.kind.mending(&tasks).await?;
         }
+        match &holding {
+            Some(holding) => run_on(holding, &attempt).await?,
+            None => thaw_cgroup(&attempt)?,
+        }
+        self.kind.thawed().await;
         self.live = None;
         ledger.fact(THAWED, attempt.number.into())
     }
 
-    /// Ends whoever holds, each in good order if it can be had.
-    async fn end_hold(&mut self, attempt: &Attempt, criu: Option<Task>, holding: Option<&Holding>) {
+    /// Ends whoever holds, each in good order if it can be had. False if CRIU had to be killed.
+    async fn end_hold(
+        &mut self,
+        attempt: &Attempt,
+        started: Task,
+        criu: Option<Task>,
+        holding: Option<&Holding>,
+    ) -> bool {
         let mut live = self.live.as_mut().filter(|live| live.attempt == *attempt);
         if let Some(line) = live.as_mut().and_then(|live| live.line.as_mut())
             && !matches!(
@@ -167,55 +187,65 @@ impl PidSource {
             // It may be in the middle of the dump.
             rpc::stop_writing(criu);
         }
-        match (live, criu) {
-            (Some(live), _) => {
+        let in_order = match live {
+            Some(live) => {
                 // The line is closed, so a hold that was not heard yet goes the harmless way.
                 live.line = None;
-                if !live.worker.ended(LEAVE).await {
-                    live.worker.kill().await;
+                let ended = live.job.ended(LEAVE).await;
+                if !ended {
+                    live.job.kill().await;
                 }
+                ended
             }
-            (None, Some(criu)) => {
-                rpc::end(criu, LEAVE).await;
+            None => {
+                let mut ended = true;
+                for process in criu.into_iter().chain([started]) {
+                    ended &= rpc::gone(process, LEAVE).await;
+                    rpc::end(process, Duration::ZERO).await;
+                }
+                ended
             }
-            (None, None) => {}
-        }
-        if let Some(criu) = criu {
-            rpc::end_helpers(criu);
-        }
+        };
+        rpc::end_helpers(started);
         if let Some(holding) = holding {
             rpc::end(holding.hold, CARRY_OUT).await;
         }
+        in_order
     }
 }
 
-/// Waits until CRIU has no hand on any task of the tree.
-async fn await_untraced(
-    criu: Task,
-    holding: Option<&Holding>,
-    root: Option<Task>,
-) -> Result<(), Failure> {
-    let tasks: Vec<Task> = match (holding, root) {
+/// The tasks that were held, or else those that are there.
+fn held_or_there(holding: Option<&Holding>, root: Option<Task>) -> Vec<Task> {
+    match (holding, root) {
         (Some(holding), _) => holding.tasks.iter().map(|held| held.task).collect(),
         (None, Some(root)) => {
             let pids = tree(root.pid).unwrap_or_default();
             pids.into_iter().filter_map(Task::find).collect()
         }
         (None, None) => Vec::new(),
-    };
-    let free = || !tasks.iter().any(|task| held::is_traced_by(*task, criu));
-    until(free, "CRIU does not let go of the workload").await
+    }
 }
 
 /// Makes tasks run on that stand still because they were held.
-async fn run_on(tasks: &[Held]) -> Result<(), Failure> {
+async fn run_on(holding: &Holding, attempt: &Attempt) -> Result<(), Failure> {
     let standing = || -> Vec<Held> {
         let stopped = |held: &&Held| !held.was_stopped && held::is_stopped(held.task);
-        tasks.iter().filter(stopped).copied().collect()
+        holding.tasks.iter().filter(stopped).copied().collect()
     };
+    if holding.cgroup.is_some() {
+        return thaw_cgroup(attempt);
+    }
     // A task that runs gets no signal: its own handler of SIGCONT would be called for nothing.
     thaw_all(&standing());
     until(|| standing().is_empty(), "the workload does not run on").await
+}
+
+/// Lets the workload's cgroup run on, if it was frozen for this attempt.
+fn thaw_cgroup(attempt: &Attempt) -> Result<(), Failure> {
+    unfreeze(&attempt.directory).map_err(|error| {
+        let cause = format!("the workload's cgroup cannot be thawed: {error}");
+        Failure::lost("resource-stuck", cause)
+    })
 }
 
 /// Kills what is left of the tasks after the verdict, and sees that none can run again.
@@ -246,6 +276,7 @@ mod tests {
     use crate::attempt::note;
     use crate::attempt::tests::Book;
     use crate::kinds::pid::PidSource;
+    use crate::tree::TreeSource;
     use phaul_core::plan::{Haul, Pid, PidSource as RootFrom, Plan, Target};
     use std::collections::BTreeMap;
     use std::process::{Child, Command};
@@ -254,7 +285,7 @@ mod tests {
         directory: tempfile::TempDir,
         child: Child,
         book: Book,
-        source: PidSource,
+        source: TreeSource,
     }
 
     /// A run at the source of a sleeping process, with an attempt but no CRIU.
@@ -273,7 +304,8 @@ mod tests {
         };
         let plan = Plan::new("p", Haul::Pid(pid.clone()), to);
         let mut book = Book::default();
-        let source = PidSource::new(&plan, &pid, directory.path(), "/bin/true".into());
+        let kind = PidSource::new(&plan, &pid, "/bin/true".into());
+        let source = TreeSource::new(Box::new(kind), directory.path());
         source.attempts.begin(&mut book).unwrap();
         Scene {
             directory,
@@ -297,6 +329,7 @@ mod tests {
                 }],
                 criu: nobody,
                 hold: nobody,
+                cgroup: None,
             };
             note(&mut self.book, TASKS, 1, &holding).unwrap();
             held::stop(&holding.tasks);

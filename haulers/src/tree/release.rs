@@ -19,15 +19,15 @@
 //! them. In that last case alone what some tasks did meanwhile can happen twice; the
 //! alternative would be a workload that runs nowhere.
 
-use super::target::{PidTarget, Restored};
+use super::target::{Restored, TreeTarget};
 use crate::attempt::{Attempt, Note};
 use crate::criu::hold::{RESUMED, RESUMING};
-use crate::criu::proto::RequestType;
 use crate::criu::rpc;
 use crate::criu::verdict::{Verdict, decide};
 use crate::tasks::Task;
 use phaul_core::executor::ports::Ledger;
 use phaul_core::failure::{Failure, FailureKind};
+use phaul_core::protocol::Manifest;
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -54,12 +54,17 @@ pub(super) enum Became {
     Not,
 }
 
-impl PidTarget {
+impl TreeTarget {
     /// See [`phaul_core::executor::ports::TargetHauler::release`].
-    pub(super) async fn let_run(&mut self, ledger: &mut dyn Ledger) -> Result<u64, Failure> {
+    pub(super) async fn let_run(
+        &mut self,
+        farewell: &Manifest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<u64, Failure> {
         let begin = Instant::now();
         let mut again = TRIES;
         loop {
+            self.kind.releasing(farewell, ledger).await?;
             let told = self.tell().await;
             if told.is_ok() || self.became(ledger).await? == Became::Running {
                 break;
@@ -78,6 +83,7 @@ impl PidTarget {
             }
         }
         let took = begin.elapsed();
+        self.kind.released(farewell, ledger).await;
         ledger.fact(RELEASED, true.into())?;
         self.move_out(ledger)?;
         self.live = None;
@@ -93,11 +99,11 @@ impl PidTarget {
         if said.map_err(|_| lost())?? != Verdict::Release {
             return Err(lost());
         }
-        let answer = timeout(FINISH, live.worker.answer(RequestType::Restore)).await;
-        if !answer.map_err(|_| lost())??.success() {
-            let cause = "CRIU could not let the restored workload run";
-            return Err(Failure::lost("criu-restore", cause));
-        }
+        let answer = timeout(FINISH, live.job.answer()).await;
+        answer.map_err(|_| lost())?.map_err(|failure| Failure {
+            kind: FailureKind::Lost,
+            ..failure
+        })?;
         // If the script could not leave the mark, a later look must not miss it.
         if let Some(attempt) = self.attempts.newest() {
             let _ = File::create(attempt.directory.join(RESUMED));
@@ -110,7 +116,8 @@ impl PidTarget {
 /// nothing changes any more.
 pub(super) async fn became(
     attempt: Option<Attempt>,
-    criu: Option<Note<Task>>,
+    started: Option<Note<Task>>,
+    criu: Option<Task>,
     restored: Option<Note<Restored>>,
     released_before: bool,
 ) -> Result<Became, Failure> {
@@ -128,10 +135,11 @@ pub(super) async fn became(
             format!("the verdict cannot be made out: {error}"),
         )
     })?;
-    let this_boot = criu.as_ref().is_none_or(Note::is_of_this_boot);
-    if let Some(criu) = criu.filter(|note| note.is_of_this_boot() && note.attempt == attempt.number)
-    {
-        rpc::end(criu.what, LEAVE).await;
+    let this_boot = started.as_ref().is_none_or(Note::is_of_this_boot);
+    let started =
+        started.filter(|note| note.is_of_this_boot() && note.attempt == attempt.number);
+    for process in criu.into_iter().chain(started.map(|note| note.what)) {
+        rpc::end(process, LEAVE).await;
     }
     if decided != Verdict::Release {
         return Ok(Became::Not);
@@ -211,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_verdict_it_never_ran_and_never_will() {
         let (_directory, attempt) = attempt();
-        let now = became(Some(attempt.clone()), None, None, false).await;
+        let now = became(Some(attempt.clone()), None, None, None, false).await;
         assert_eq!(now.unwrap(), Became::Not);
         let verdict = decide(&attempt.directory, Verdict::Release).unwrap();
         assert_eq!(verdict, Verdict::Discard, "a late hold must not release");
@@ -223,7 +231,7 @@ mod tests {
             let (_directory, attempt) = attempt();
             decide(&attempt.directory, Verdict::Release).unwrap();
             File::create(attempt.directory.join(mark)).unwrap();
-            let now = became(Some(attempt), None, None, false).await;
+            let now = became(Some(attempt), None, None, None, false).await;
             assert_eq!(now.unwrap(), Became::Running);
         }
     }
@@ -234,10 +242,10 @@ mod tests {
         let (_directory, attempt) = attempt();
         decide(&attempt.directory, Verdict::Release).unwrap();
         let (child, restored) = note(0x1000);
-        let now = became(Some(attempt.clone()), None, Some(restored.clone()), false).await;
+        let now = became(Some(attempt.clone()), None, None, Some(restored.clone()), false).await;
         assert_eq!(now.unwrap(), Became::Running);
         end(child);
-        let now = became(Some(attempt), None, Some(restored), false).await;
+        let now = became(Some(attempt), None, None, Some(restored), false).await;
         assert_eq!(now.unwrap(), Became::Not, "all gone");
     }
 
@@ -253,7 +261,7 @@ mod tests {
                 start_ticks: 1,
             },
         };
-        let failure = became(Some(attempt), Some(criu), None, false).await;
+        let failure = became(Some(attempt), Some(criu), None, None, false).await;
         assert_eq!(failure.unwrap_err().code, "workload-lost");
     }
 

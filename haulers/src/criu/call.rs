@@ -1,0 +1,255 @@
+//! A container runtime that dumps or restores with a CRIU of its own (`phaul call DIRECTORY`).
+//!
+//! A runtime reads further options for CRIU from a file in `/etc/criu`, which wins over what the
+//! runtime itself asks for. It is started in a mount namespace of its own in which phaul's file
+//! stands there, so nobody else ever sees it. It finds a `criu` first in its `PATH` that says
+//! who it is and then becomes the real one.
+
+use super::config::quoted;
+use super::log::{self, OUTPUT};
+use super::rpc;
+use crate::tasks::{Task, boot_id};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use phaul_core::failure::Failure;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Where runtimes look for CRIU's options.
+pub(crate) const CONFIGS: &str = "/etc/criu";
+/// What is called, in the directory of the attempt.
+const CALL: &str = "call.json";
+/// The directory there that stands in for [`CONFIGS`].
+const STAND_IN: &str = "etc-criu";
+/// The directory there that comes first in the runtime's `PATH`.
+const PROGRAMS: &str = "bin";
+/// Where CRIU says who it is: pid, start in clock ticks after boot, boot id.
+const CRIU: &str = "criu.task";
+/// The runtime's own log.
+pub(crate) const LOG: &str = "runtime.log";
+/// How long killed processes may take to end.
+const END: Duration = Duration::from_secs(10);
+
+/// What is called.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Called {
+    /// The runtime.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its working directory.
+    pub directory: PathBuf,
+}
+
+/// A runtime at work.
+#[derive(Debug)]
+pub(crate) struct Call {
+    child: Child,
+    task: Task,
+    name: String,
+}
+
+/// Prepares the directory of an attempt for a call. `config` is the name of the runtime's file
+/// in [`CONFIGS`] and `lines` what is to stand at its end; CRIU begins its life in `cgroup`.
+pub(crate) fn prepare(
+    directory: &Path,
+    called: &Called,
+    config: &str,
+    lines: &str,
+    cgroup: Option<&Path>,
+) -> Result<(), Failure> {
+    let failed = |error: io::Error| {
+        let cause = format!("cannot write into {}: {error}", directory.display());
+        Failure::new("attempt-directory", cause)
+    };
+    let text = serde_json::to_string(called).map_err(|error| failed(error.into()))?;
+    fs::write(directory.join(CALL), text).map_err(failed)?;
+    stand_in(&directory.join(STAND_IN), config, lines).map_err(failed)?;
+    let criu = rpc::find()?;
+    let script = wrapper(directory, &criu, cgroup).map_err(failed)?;
+    let programs = directory.join(PROGRAMS);
+    fs::create_dir_all(&programs).map_err(failed)?;
+    let path = programs.join("criu");
+    fs::write(&path, script).map_err(failed)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+/// What the host has in [`CONFIGS`], with our lines at the end of one file: the last word wins.
+fn stand_in(directory: &Path, config: &str, lines: &str) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for entry in fs::read_dir(CONFIGS).into_iter().flatten().flatten() {
+        if entry.path().is_file() {
+            fs::copy(entry.path(), directory.join(entry.file_name()))?;
+        }
+    }
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(directory.join(config))?;
+    file.write_all(format!("\n{lines}").as_bytes())
+}
+
+/// The `criu` that the runtime finds. SIGXFSZ is ignored for [`rpc::stop_writing`].
+fn wrapper(directory: &Path, criu: &Path, cgroup: Option<&Path>) -> io::Result<String> {
+    let note = quoted(&directory.join(CRIU))?;
+    let criu = quoted(criu)?;
+    let enter = match cgroup {
+        Some(cgroup) => format!("echo $$ >{} || exit 1\n", quoted(&cgroup.join("cgroup.procs"))?),
+        None => String::new(),
+    };
+    Ok(format!(
+        "#!/bin/sh\n\
+         trap '' XFSZ\n\
+         {enter}\
+         read -r boot </proc/sys/kernel/random/boot_id\n\
+         read -r stat </proc/$$/stat\n\
+         call=\"$*\"\n\
+         set -- ${{stat##*) }}\n\
+         echo \"$$ ${{20}} $boot\" >{note}\n\
+         exec {criu} $call\n"
+    ))
+}
+
+/// The CRIU that has last said who it is in the directory of an attempt.
+pub(crate) fn criu_in(directory: &Path) -> Option<Task> {
+    let text = fs::read_to_string(directory.join(CRIU)).ok()?;
+    let mut words = text.split_whitespace();
+    let task = Task {
+        pid: words.next()?.parse().ok()?,
+        start_ticks: words.next()?.parse().ok()?,
+    };
+    (words.next()? == boot_id()).then_some(task)
+}
+
+impl Call {
+    /// Starts what will become the runtime; it waits for [`Call::begin`].
+    pub(crate) fn start(exe: &Path, directory: &Path, name: &str) -> Result<Self, Failure> {
+        let output = File::create(directory.join(OUTPUT)).map_err(failed)?;
+        let child = Command::new(exe)
+            .arg("call")
+            .arg(directory)
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(output)
+            // A signal from the terminal is meant for phaul, which ends all in good order.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        let task = pid
+            .and_then(Task::find)
+            .ok_or_else(|| Failure::lost("runtime-lost", format!("{name} could not be started")))?;
+        Ok(Self {
+            child,
+            task,
+            name: name.to_owned(),
+        })
+    }
+
+    /// The process.
+    pub(crate) fn task(&self) -> Task {
+        self.task
+    }
+
+    /// Lets the runtime begin.
+    pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
+        match self.child.stdin.take() {
+            Some(mut stdin) => stdin.write_all(b"\n").await.map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the runtime's end: whether it succeeded.
+    pub(crate) async fn answer(&mut self) -> Result<bool, Failure> {
+        let status = self.child.wait().await.map_err(failed)?;
+        match status.code() {
+            Some(code) => Ok(code == 0),
+            None => Err(Failure::lost(
+                "runtime-lost",
+                format!("{} {status} in the middle of its work", self.name),
+            )),
+        }
+    }
+
+    /// What the runtime said in its log and on its standard error, the last lines.
+    pub(crate) fn said(&self, directory: &Path) -> String {
+        log::said(&directory.join(LOG), &directory.join(OUTPUT))
+    }
+
+    /// Why the runtime could not do its work, if it did not even come to call CRIU.
+    pub(crate) fn refused(&self, phrase: &str, directory: &Path) -> Failure {
+        let said = self.said(directory);
+        let last = said.lines().last().unwrap_or("it does not say why");
+        Failure::new("runtime", format!("{} could not {phrase}: {last}", self.name))
+            .hint("the runtime's log is in the run's record")
+            .log(said.lines().map(str::to_owned).collect())
+    }
+
+    /// Waits until the runtime has ended by itself. True if it did within this time.
+    pub(crate) async fn ended(&mut self, within: Duration) -> bool {
+        // Without its beginning it would wait for ever.
+        self.child.stdin = None;
+        timeout(within, self.child.wait()).await.is_ok()
+    }
+
+    /// Kills CRIU and the runtime, and waits for their end.
+    pub(crate) async fn kill(&mut self, directory: &Path) {
+        if let Some(criu) = criu_in(directory) {
+            rpc::end(criu, Duration::ZERO).await;
+        }
+        // The runtime cleans up after a CRIU that ended.
+        if !self.ended(END).await
+            && let Err(error) = self.child.kill().await
+        {
+            tracing::warn!(%error, name = self.name, "the runtime could not be killed");
+        }
+    }
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::lost("runtime-lost", format!("the runtime cannot be started: {error}"))
+}
+
+/// The hidden subcommand `phaul call`: waits for a line on the standard input, then becomes the
+/// runtime that the directory of an attempt names.
+pub(crate) fn call_main(directory: &Path) -> ExitCode {
+    match become_runtime(directory) {
+        Ok(never) => match never {},
+        Err(error) => {
+            // Nobody is left to be told where the standard error is closed.
+            let _ = writeln!(io::stderr(), "phaul call: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn become_runtime(directory: &Path) -> io::Result<std::convert::Infallible> {
+    let mut go = [0];
+    io::stdin().read_exact(&mut go)?;
+    let called: Called = serde_json::from_slice(&fs::read(directory.join(CALL))?)?;
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let none = None::<&str>;
+    // What is mounted on the host later is seen here, what is mounted here stays here.
+    mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
+    let stand_in = directory.join(STAND_IN);
+    mount(Some(&stand_in), CONFIGS, none, MsFlags::MS_BIND, none)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::iter::once(directory.join(PROGRAMS)).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(paths).map_err(io::Error::other)?;
+    Err(std::process::Command::new(&called.program)
+        .args(&called.arguments)
+        .current_dir(&called.directory)
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .exec())
+}
