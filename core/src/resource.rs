@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Something that a run makes outside its journal and must take away again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,28 +28,63 @@ pub enum Resource {
         /// Where.
         path: PathBuf,
     },
-}
-
-impl Resource {
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Directory { path }
-            | Self::File { path }
-            | Self::Cgroup { path }
-            | Self::Mount { path } => path,
-        }
-    }
+    /// A directory that is removed only if it is empty.
+    EmptyDirectory {
+        /// Where.
+        path: PathBuf,
+    },
+    /// What is in a directory that was there, empty, before; the directory stays.
+    Contents {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that was moved aside, and goes back in the place of what stands there now.
+    Aside {
+        /// Where it was.
+        path: PathBuf,
+        /// Where it is meanwhile.
+        aside: PathBuf,
+    },
+    /// A network interface of the host that ends in a workload's own network.
+    Link {
+        /// Its name.
+        name: String,
+    },
+    /// An address of the host, kept quiet until the workload runs.
+    Address {
+        /// The address, without its prefix.
+        ip: String,
+        /// The interface that has it.
+        link: String,
+        /// The name under which it is kept quiet.
+        quiet: String,
+    },
+    /// A container of a runtime, with every task in it.
+    Container {
+        /// The runtime's program.
+        runtime: String,
+        /// The runtime's state root, where it is not the default.
+        root: Option<PathBuf>,
+        /// Its id.
+        id: String,
+    },
 }
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self {
-            Self::Directory { .. } => "directory",
-            Self::File { .. } => "file",
-            Self::Cgroup { .. } => "cgroup",
-            Self::Mount { .. } => "mount",
-        };
-        write!(f, "{kind} {}", self.path().display())
+        match self {
+            Self::Directory { path } => write!(f, "directory {}", path.display()),
+            Self::File { path } => write!(f, "file {}", path.display()),
+            Self::Cgroup { path } => write!(f, "cgroup {}", path.display()),
+            Self::Mount { path } => write!(f, "mount {}", path.display()),
+            Self::EmptyDirectory { path } => write!(f, "empty directory {}", path.display()),
+            Self::Contents { path } => write!(f, "contents of {}", path.display()),
+            Self::Aside { path, aside } => {
+                write!(f, "{}, moved aside to {}", path.display(), aside.display())
+            }
+            Self::Link { name } => write!(f, "network interface {name}"),
+            Self::Address { ip, link, .. } => write!(f, "address {ip} on {link}"),
+            Self::Container { runtime, id, .. } => write!(f, "{runtime} container {id}"),
+        }
     }
 }

@@ -93,6 +93,27 @@ pub(crate) fn make_directory(path: &Path, ledger: &mut dyn Ledger) -> Result<(),
     }
 }
 
+/// Makes a directory for others to use as well, recorded first; it is removed only if it is
+/// empty then. One that is there already stays.
+pub(crate) fn make_empty_directory(path: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let resource = Resource::EmptyDirectory {
+        path: path.to_owned(),
+    };
+    if !ledger.standing().contains(&resource) {
+        ledger.make(resource)?;
+    }
+    match mkdir(path, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(nix::errno::Errno::EEXIST) => Ok(()),
+        Err(error) => Err(Failure::new(
+            "attempt-directory",
+            format!("cannot make the directory {}: {error}", path.display()),
+        )),
+    }
+}
+
 /// Something noted down for one attempt in one boot of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note<T> {

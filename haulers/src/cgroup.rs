@@ -100,6 +100,23 @@ pub(crate) fn is_frozen(path: &Path) -> bool {
     fs::read_to_string(path.join("cgroup.freeze")).is_ok_and(|text| text.trim() == "1")
 }
 
+/// Where the cgroup 2 file system is mounted.
+pub(crate) fn mounted() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    own_in(&mounts, "0::/\n")
+}
+
+/// Every process in a cgroup and those below it.
+pub(crate) fn all_members(path: &Path) -> Vec<i32> {
+    let mut found = members(path).unwrap_or_default();
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(all_members(&entry.path()));
+        }
+    }
+    found
+}
+
 /// The directory of the cgroup (version 2) of a process, where it is mounted here.
 pub(crate) fn of(pid: i32) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;

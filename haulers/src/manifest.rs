@@ -4,10 +4,12 @@
 //! used, and an error names the field.
 
 use crate::criu::rpc::CriuVersion;
+use crate::kinds::container::{CONFIG_MAX, is_limit};
+use crate::network::Described;
 use phaul_core::failure::Failure;
 use phaul_core::protocol::Manifest as Opaque;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 /// The version of the manifest that is written here.
@@ -43,6 +45,46 @@ pub(crate) struct Manifest {
     pub image_bytes: u64,
     /// The files that it uses.
     pub files: Vec<File>,
+    /// The trees that are copied, in the order of the plan.
+    #[serde(default)]
+    pub trees: Vec<Tree>,
+    /// The container that it is, if it is one.
+    #[serde(default)]
+    pub container: Option<Container>,
+}
+
+/// A tree that is copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tree {
+    /// Where it is at the source.
+    pub path: PathBuf,
+    /// It is a single file.
+    pub is_file: bool,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The bytes of its files.
+    pub bytes: u64,
+    /// What it looks like from outside; see [`crate::files::Outline`].
+    pub outline: String,
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Container {
+    /// The version of its runtime.
+    pub version: String,
+    /// Its bundle at the source.
+    pub bundle: PathBuf,
+    /// The text of its `config.json`.
+    pub config: String,
+    /// The limits of its cgroup, by the names of their files.
+    pub limits: BTreeMap<String, String>,
+    /// The security modules of the source's kernel.
+    pub security: String,
+    /// Its network, if it has one of its own.
+    pub network: Option<Described>,
 }
 
 /// A file that the tree uses.
@@ -112,7 +154,15 @@ impl Manifest {
             has_terminal: false,
             image_bytes: 0,
             files: Vec::new(),
+            trees: Vec::new(),
+            container: None,
         }
+    }
+
+    /// The container that it is said to be.
+    pub(crate) fn container(&self) -> Result<&Container, Failure> {
+        let container = self.container.as_ref();
+        container.ok_or_else(|| wrong("`container` is missing"))
     }
 
     /// The form in which it travels.
@@ -147,8 +197,15 @@ impl Manifest {
         if let Some(id) = self.ids.iter().find(|id| **id < 1) {
             return Err(wrong(&format!("`ids` has {id}")));
         }
+        for tree in &self.trees {
+            check_path("trees.path", &tree.path)?;
+            check_word("trees.outline", &tree.outline)?;
+        }
+        if let Some(container) = &self.container {
+            container.validate()?;
+        }
         for file in &self.files {
-            check_path(&file.path)?;
+            check_path("files.path", &file.path)?;
             if let FileKind::Read {
                 print: Print::BuildId(sum) | Print::Whole(sum) | Print::Ends(sum),
                 ..
@@ -158,6 +215,21 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+}
+
+impl Container {
+    fn validate(&self) -> Result<(), Failure> {
+        check_path("container.bundle", &self.bundle)?;
+        check_word("container.version", &self.version)?;
+        check_word("container.security", &self.security)?;
+        if self.config.len() as u64 > CONFIG_MAX {
+            return Err(wrong("`container.config` is too long"));
+        }
+        match self.limits.iter().find(|(name, value)| !is_limit(name, value)) {
+            Some((name, _)) => Err(wrong(&format!("`container.limits` has {name:?}"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -172,7 +244,7 @@ fn wrong(what: &str) -> Failure {
 
 /// Looks at the lengths of the lists before anything is built from them.
 fn bounded(opaque: &Opaque) -> Result<(), Failure> {
-    for field in ["cpu_features", "ids", "files"] {
+    for field in ["cpu_features", "ids", "files", "trees"] {
         let length = opaque
             .0
             .get(field)
@@ -195,7 +267,7 @@ fn check_word(field: &str, word: &str) -> Result<(), Failure> {
     }
 }
 
-fn check_path(path: &Path) -> Result<(), Failure> {
+fn check_path(field: &str, path: &Path) -> Result<(), Failure> {
     let plain = path
         .components()
         .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
@@ -204,7 +276,7 @@ fn check_path(path: &Path) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(wrong(&format!(
-            "`files.path` has {path:?}, not a plain absolute path"
+            "`{field}` has {path:?}, not a plain absolute path"
         )))
     }
 }

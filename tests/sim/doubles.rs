@@ -312,7 +312,7 @@ pub(crate) struct Ground {
 #[async_trait]
 impl Undo for Ground {
     async fn undo(&self, resource: &Resource) -> Result<(), Failure> {
-        let path = resource.path().to_owned();
+        let path = std::path::PathBuf::from(resource.to_string());
         look(&self.stage).made.remove(&(self.side, path));
         Ok(())
     }

@@ -58,7 +58,7 @@ pub struct Inspection {
 pub struct Frozen {
     /// Its images, in the directory of [`SourceHauler::images`].
     pub images: Vec<ImageFile>,
-    /// Milliseconds from the order to freeze until every task stood still.
+    /// Milliseconds from when the first task stood still until all did.
     pub freeze_ms: u64,
     /// Milliseconds the dump took after that.
     pub dump_ms: u64,

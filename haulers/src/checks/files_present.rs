@@ -3,10 +3,11 @@
 use super::look::{Look, Process};
 use super::none_of;
 use super::print::{Printer, open_regular};
-use crate::manifest::{File, FileKind, Print};
+use crate::kinds::container::{Mount, mapped};
+use crate::manifest::{File, FileKind, Manifest, Print};
 use nix::sys::stat::{SFlag, major};
 use phaul_core::graph::Side;
-use phaul_core::plan::{FileSet, Plan};
+use phaul_core::plan::Plan;
 use phaul_core::report::Check;
 use std::collections::BTreeMap;
 use std::fs;
@@ -113,20 +114,49 @@ fn with_print(path: &Path, kind: FileKind, printer: &mut Printer) -> FileKind {
     FileKind::Read { size, print }
 }
 
-/// At the target: each of the files is there and is what it has to be.
-pub(super) fn target(plan: &Plan, files: &[File]) -> Check {
-    let copied = |path: &Path| {
-        plan.files
-            .iter()
-            .any(|set| matches!(set, FileSet::Tree { path: tree, .. } if path.starts_with(tree)))
+/// The files in a container's root file system that it uses, as the host sees them. What is
+/// mounted over it is somewhere else.
+pub(super) fn collect_below(look: &Look, rootfs: &Path, mounts: &[Mount]) -> Vec<File> {
+    let mounted = |path: &Path| {
+        let mut mounts = mounts.iter();
+        mounts.any(|mount| path.starts_with(&mount.destination))
     };
-    let (later, now): (Vec<&File>, Vec<&File>) = files.iter().partition(|file| copied(&file.path));
+    let mut found = BTreeMap::new();
+    for process in &look.processes {
+        let open = process.descriptors.iter();
+        let open = open.filter_map(|open| Some((open.path()?, open.writes)));
+        let mapped = process.paths.iter();
+        let mapped = mapped.map(|path| (path.as_path(), process.written.contains(path)));
+        for (path, writes) in open.chain(mapped).filter(|(path, _)| !mounted(path)) {
+            let inside = path.strip_prefix("/").unwrap_or(path);
+            add(&mut found, &rootfs.join(inside), writes);
+        }
+    }
+    let mut printer = Printer::new();
+    found
+        .into_iter()
+        .map(|(path, kind)| File {
+            kind: with_print(&path, kind, &mut printer),
+            path,
+        })
+        .collect()
+}
+
+/// At the target: each of the files is there and is what it has to be.
+pub(super) fn target(plan: &Plan, manifest: &Manifest) -> Check {
+    let copied = |path: &Path| manifest.trees.iter().any(|tree| path.starts_with(&tree.path));
+    let files = manifest.files.iter();
+    let (later, now): (Vec<&File>, Vec<&File>) = files.partition(|file| copied(&file.path));
     let mut printer = Printer::new();
     let wrong: Vec<String> = now
         .iter()
         .filter_map(|file| {
-            let why = differs(file, &mut printer)?;
-            Some(format!("{}: {why}", file.path.display()))
+            let here = File {
+                path: mapped(&plan.to.paths, &file.path),
+                kind: file.kind.clone(),
+            };
+            let why = differs(&here, &mut printer)?;
+            Some(format!("{}: {why}", here.path.display()))
         })
         .collect();
     let good = format!(

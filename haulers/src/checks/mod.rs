@@ -1,22 +1,28 @@
 //! Preflight checks: what must be so for the move to work, looked at before anything is
 //! touched. One check a file; [`source`] and [`target`] make the lists of the two hosts.
 
+mod bundle;
 mod cgroup;
+pub(crate) mod container_source;
+pub(crate) mod container_target;
 mod cpu;
 mod criu_options;
 mod criu_refuses;
 mod criu_usable;
 mod criu_version;
+mod files_place;
 mod files_present;
 pub(crate) mod host;
 mod kernel;
 mod locks;
 mod look;
 mod namespaces;
+mod network;
 mod peer_loopback;
 mod pid_free;
 mod print;
 mod rlimits;
+mod runtime;
 mod session;
 pub(crate) mod source;
 mod space;

@@ -89,7 +89,6 @@ fn look(
 }
 
 fn describe(look: &Look, pid: &Pid, criu: Option<CriuVersion>) -> Manifest {
-    let (machine, kernel) = kernel::own();
     let pids = look.pids();
     let led = look.processes.iter().flat_map(|process| {
         // With `shell_job` the session and the group of the shell stay behind.
@@ -98,6 +97,16 @@ fn describe(look: &Look, pid: &Pid, criu: Option<CriuVersion>) -> Manifest {
             .into_iter()
             .filter(|id| !pid.shell_job || pids.contains(id))
     });
+    let mut manifest = describe_tasks(look, criu);
+    manifest.ids.extend(led.filter(|id| *id > 0));
+    manifest.shell_job = pid.shell_job;
+    manifest.files = files_present::collect(look);
+    manifest
+}
+
+/// What is told of tasks of any kind: all but the files that they use.
+pub(super) fn describe_tasks(look: &Look, criu: Option<CriuVersion>) -> Manifest {
+    let (machine, kernel) = kernel::own();
     let threads = look
         .processes
         .iter()
@@ -110,14 +119,7 @@ fn describe(look: &Look, pid: &Pid, criu: Option<CriuVersion>) -> Manifest {
         machine,
         kernel,
         cpu_features: cpu::features(),
-        ids: pids
-            .iter()
-            .copied()
-            .chain(threads)
-            .chain(led)
-            .filter(|id| *id > 0)
-            .collect(),
-        shell_job: pid.shell_job,
+        ids: look.pids().into_iter().chain(threads).collect(),
         has_terminal: look
             .descriptors()
             .any(|(_, open)| is_terminal(open.kind, open.device)),
@@ -126,7 +128,6 @@ fn describe(look: &Look, pid: &Pid, criu: Option<CriuVersion>) -> Manifest {
             .iter()
             .map(|process| process.memory_bytes)
             .sum(),
-        files: files_present::collect(look),
         ..Manifest::new()
     }
 }

@@ -1,9 +1,10 @@
 //! The target's checks.
 
 use super::{
-    cgroup, cpu, criu_usable, criu_version, files_present, kernel, namespaces, pid_free, space,
+    cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel, namespaces, pid_free, space,
     workload,
 };
+use crate::left::Notes;
 use crate::manifest::Manifest;
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
@@ -32,7 +33,9 @@ pub(crate) async fn check(
             namespaces::target(),
             cgroup::check(),
             pid_free::check(&manifest.ids),
-            files_present::target(&plan, &manifest.files),
+            files_place::check(&plan, &manifest.trees, &Notes::beside(&directory)),
+            files_place::space(&plan, &manifest.trees),
+            files_present::target(&plan, &manifest),
             space::check(Side::Target, manifest.image_bytes, &directory),
         ]
     });

@@ -13,6 +13,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use phaul_core::failure::Failure;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -48,6 +49,27 @@ pub(crate) struct Called {
     pub arguments: Vec<String>,
     /// Its working directory.
     pub directory: PathBuf,
+}
+
+impl Called {
+    /// A call of a program. The words must be UTF-8.
+    pub(crate) fn new(
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        directory: &Path,
+    ) -> Result<Self, Failure> {
+        let words = arguments.into_iter().map(OsString::into_string);
+        let arguments = words.collect::<Result<Vec<String>, OsString>>();
+        let arguments = arguments.map_err(|word| {
+            let cause = format!("{} is not UTF-8, as a runtime's paths must be", word.display());
+            Failure::new("runtime", cause)
+        })?;
+        Ok(Self {
+            program,
+            arguments,
+            directory: directory.to_owned(),
+        })
+    }
 }
 
 /// A runtime at work.

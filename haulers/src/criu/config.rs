@@ -1,6 +1,6 @@
 //! How CRIU is set up for a dump and a restore.
 
-use super::hold::{FREEZER, RESUMED, RESUMING};
+use super::hold::{FREEZER, NAMESPACES, RESUMED, RESUMING};
 use super::proto::{CgroupMode, NetworkLock, Options};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Cgroups, Haul, Plan, Tcp};
@@ -72,8 +72,16 @@ pub(crate) fn refused_option(plan: &Plan) -> Option<Failure> {
     })
 }
 
-/// Writes the action script and CRIU's configuration into the directory of an attempt. Where
-/// the workload has a cgroup of its own, that is frozen right before CRIU begins.
+/// What the action script does besides holding.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Besides<'a> {
+    /// Freezes this cgroup right before CRIU begins: that of the workload alone.
+    pub cgroup: Option<&'a Path>,
+    /// Has a container's network made as soon as its namespace is there.
+    pub network: bool,
+}
+
+/// Writes the action script and CRIU's configuration into the directory of an attempt.
 ///
 /// The configuration wins over the request, so the plan's lines do. The script's path in it
 /// is relative: CRIU works in the directory of the attempt.
@@ -81,7 +89,7 @@ pub(crate) fn write(
     directory: &Path,
     exe: &Path,
     plan: &Plan,
-    cgroup: Option<&Path>,
+    besides: Besides<'_>,
 ) -> Result<(), Failure> {
     if let Some(refused) = refused_option(plan) {
         return Err(refused);
@@ -92,8 +100,8 @@ pub(crate) fn write(
             format!("cannot write into {}: {error}", directory.display()),
         )
     };
-    let script = script(directory, exe, cgroup).map_err(failed)?;
-    if let Some(cgroup) = cgroup {
+    let script = script(directory, exe, besides).map_err(failed)?;
+    if let Some(cgroup) = besides.cgroup {
         let path = cgroup.as_os_str().as_bytes();
         fs::write(directory.join(FREEZER), path).map_err(failed)?;
     }
@@ -121,9 +129,9 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 
 /// The action script. Only the stages that wait start phaul; the marks of the others are made
 /// by the shell, since the tasks stand still meanwhile.
-fn script(directory: &Path, exe: &Path, cgroup: Option<&Path>) -> io::Result<String> {
+fn script(directory: &Path, exe: &Path, besides: Besides<'_>) -> io::Result<String> {
     let [exe, at] = [quoted(exe)?, quoted(directory)?];
-    let freeze = match cgroup {
+    let freeze = match besides.cgroup {
         // CRIU looks every 100 ms whether a cgroup that it freezes itself has come to rest.
         Some(cgroup) => {
             let freeze = quoted(&cgroup.join("cgroup.freeze"))?;
@@ -131,11 +139,16 @@ fn script(directory: &Path, exe: &Path, cgroup: Option<&Path>) -> io::Result<Str
         }
         None => String::new(),
     };
+    let network = if besides.network {
+        format!("{NAMESPACES} | ")
+    } else {
+        String::new()
+    };
     Ok(format!(
         "#!/bin/sh\n\
          case \"$CRTOOLS_SCRIPT_ACTION\" in\n\
          {freeze}\
-         post-dump | post-restore) exec {exe} hold {at} ;;\n\
+         {network}post-dump | post-restore) exec {exe} hold {at} ;;\n\
          pre-resume) : >{at}/{RESUMING} ;;\n\
          post-resume) : >{at}/{RESUMED} ;;\n\
          esac\n"
@@ -252,7 +265,7 @@ mod tests {
         let odd = dir.path().join("it's $HOME \"x\"");
         fs::create_dir(&odd).unwrap();
         let exe = Path::new("/bin/echo");
-        write(&odd, exe, &plan(), None).unwrap();
+        write(&odd, exe, &plan(), Besides::default()).unwrap();
         let run = |stage: &str| {
             let output = std::process::Command::new(odd.join(SCRIPT))
                 .env("CRTOOLS_SCRIPT_ACTION", stage)

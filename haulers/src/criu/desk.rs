@@ -154,6 +154,11 @@ impl Line {
         }
     }
 
+    /// Lets CRIU pass a stage at which nothing is decided.
+    pub(crate) async fn proceed(&mut self) -> Result<(), Failure> {
+        self.order(&Order::Proceed).await
+    }
+
     /// Fails if the hold or CRIU is known to have ended; does not wait.
     pub(crate) async fn unbroken(&mut self) -> Result<(), Failure> {
         // The hold speaks up unasked only when CRIU has ended, and closes only at its end.

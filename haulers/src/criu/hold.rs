@@ -28,6 +28,8 @@ pub(crate) const SOCKET: &str = "hold.sock";
 pub(crate) const RESUMING: &str = "resuming";
 /// Made (by the action script) when every task runs.
 pub(crate) const RESUMED: &str = "resumed";
+/// CRIU's stage at which the namespaces of what it restores are there, and nothing is in them.
+pub(crate) const NAMESPACES: &str = "setup-namespaces";
 /// Names the cgroup of the workload, where it is frozen for the hold.
 pub(crate) const FREEZER: &str = "freezer";
 /// The longest line that either side accepts, in bytes.
@@ -76,6 +78,8 @@ pub(crate) enum Order {
         /// The tasks.
         tasks: Vec<Held>,
     },
+    /// The stage is passed; nothing is decided.
+    Proceed,
     /// Decide so.
     Verdict {
         /// What to decide.
@@ -112,7 +116,7 @@ pub(crate) fn hold_main(directory: &Path) -> ExitCode {
     let stage = std::env::var("CRTOOLS_SCRIPT_ACTION").unwrap_or_default();
     match stage.as_str() {
         "post-dump" => Hold::new(directory, Verdict::Thaw).run(&stage),
-        "post-restore" => Hold::new(directory, Verdict::Discard).run(&stage),
+        "post-restore" | NAMESPACES => Hold::new(directory, Verdict::Discard).run(&stage),
         _ => ExitCode::SUCCESS,
     }
 }
@@ -149,7 +153,8 @@ impl Hold {
 
     fn run(mut self, stage: &str) -> ExitCode {
         match self.ask(stage) {
-            Ok((verdict, line)) => self.carry_out(verdict, Some(line)),
+            Ok((Some(verdict), line)) => self.carry_out(verdict, Some(line)),
+            Ok((None, _)) => ExitCode::SUCCESS,
             Err(error) => {
                 complain(&format!("nobody to ask: {error}"));
                 self.carry_out(self.harmless, None)
@@ -157,8 +162,8 @@ impl Hold {
         }
     }
 
-    /// Asks the executor and waits for its word.
-    fn ask(&mut self, stage: &str) -> io::Result<(Verdict, UnixStream)> {
+    /// Asks the executor and waits for its word; none is the word to proceed.
+    fn ask(&mut self, stage: &str) -> io::Result<(Option<Verdict>, UnixStream)> {
         let mut line = connect(&self.directory)?;
         let criu = nix::unistd::getppid().as_raw();
         let root = std::env::var("CRTOOLS_INIT_PID").ok();
@@ -179,12 +184,13 @@ impl Hold {
                     self.tasks = tasks;
                     say(&mut line, &Say::Ready)?;
                 }
-                Woken::Order(Order::Verdict { verdict }) => return Ok((verdict, line)),
+                Woken::Order(Order::Proceed) => return Ok((None, line)),
+                Woken::Order(Order::Verdict { verdict }) => return Ok((Some(verdict), line)),
                 Woken::CriuEnded => {
                     watched = None;
                     say(&mut line, &Say::CriuLost)?;
                 }
-                Woken::ExecutorGone => return Ok((self.harmless, line)),
+                Woken::ExecutorGone => return Ok((Some(self.harmless), line)),
             }
         }
     }

@@ -1,3 +1,4 @@
 //! One module a kind of workload.
 
+pub(crate) mod container;
 pub(crate) mod pid;

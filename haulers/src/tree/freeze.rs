@@ -3,6 +3,7 @@
 use super::held::{self, Holding, TASKS};
 use super::source::{Live, TreeSource};
 use crate::attempt::{Attempt, note, noted};
+use crate::cgroup;
 use crate::criu::call;
 use crate::criu::desk::{Desk, Line, criu_lost};
 use crate::criu::verdict::decided;
@@ -11,6 +12,7 @@ use crate::tasks::{Task, tree};
 use phaul_core::executor::ports::{Frozen, Ledger, SourceHauler};
 use phaul_core::failure::Failure;
 use phaul_core::machine::cutover::{Hold, may_commit};
+use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
@@ -25,7 +27,7 @@ pub(super) async fn freeze(
     ledger: &mut dyn Ledger,
 ) -> Result<Frozen, Failure> {
     let attempt = fresh_attempt(source, ledger).await?;
-    let root = source.root(ledger)?;
+    let root = source.root(ledger).await?;
     if !root.is_alive() {
         return Err(held::gone(root));
     }
@@ -40,13 +42,12 @@ pub(super) async fn freeze(
         line: None,
         holding: None,
     });
-    source.kind.freezing(root).await?;
+    source.kind.freezing(root, ledger).await?;
     let before = tree(root.pid).unwrap_or_default();
     let before: Vec<Task> = before.into_iter().filter_map(Task::find).collect();
 
-    let begin = Instant::now();
     live.job.begin().await?;
-    let (line, freeze) = match called(&desk, live, root).await {
+    let (line, stops) = match called(&desk, live, root, cgroup.as_deref()).await {
         Ok(called) => called,
         Err(failure) => return Err(unless_harmed(failure, &before)),
     };
@@ -67,8 +68,8 @@ pub(super) async fn freeze(
     let (files, pages) = images::list(&images)?;
     Ok(Frozen {
         images: files,
-        freeze_ms: millis(freeze),
-        dump_ms: millis(begin.elapsed().saturating_sub(freeze)),
+        freeze_ms: millis(stops.stands.saturating_duration_since(stops.begins)),
+        dump_ms: millis(stops.stands.elapsed()),
         pages,
     })
 }
@@ -95,14 +96,26 @@ async fn fresh_attempt(
     newest.ok_or_else(|| Failure::new("attempt-directory", "the attempt's directory is gone"))
 }
 
-/// Waits until the hold calls, and finds out when the root stood still. CRIU stops the rest of
-/// the tree right after the root, so the freeze is taken to end there.
-async fn called(desk: &Desk, live: &mut Live, root: Task) -> Result<(Line, Duration), Failure> {
-    let begin = Instant::now();
+/// When the workload came to stand still. CRIU stops the rest of the tree right after the root.
+#[derive(Debug, Clone, Copy)]
+struct Stops {
+    /// The cgroup is frozen, or CRIU has the root.
+    begins: Instant,
+    /// CRIU has the root.
+    stands: Instant,
+}
+
+/// Waits until the hold calls, and finds out when the workload came to stand still.
+async fn called(
+    desk: &Desk,
+    live: &mut Live,
+    root: Task,
+    cgroup: Option<&Path>,
+) -> Result<(Line, Stops), Failure> {
     let witness = live.job.witness();
     let mut tick = interval(Duration::from_millis(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut frozen = None;
+    let (mut begins, mut stands) = (None, None);
     {
         let mut call = pin!(desk.call(&witness));
         let mut answer = pin!(live.job.answer());
@@ -110,15 +123,20 @@ async fn called(desk: &Desk, live: &mut Live, root: Task) -> Result<(Line, Durat
             tokio::select! {
                 biased;
                 line = &mut call => {
-                    let freeze = frozen.unwrap_or_else(|| begin.elapsed());
-                    return line.map(|line| (line, freeze));
+                    let now = Instant::now();
+                    let stands = stands.unwrap_or(now);
+                    let begins = begins.unwrap_or(stands);
+                    return line.map(|line| (line, Stops { begins, stands }));
                 }
                 answer = &mut answer => {
                     answer?;
                     break;
                 }
-                _ = tick.tick(), if frozen.is_none() => {
-                    frozen = held::is_traced(root).then(|| begin.elapsed());
+                _ = tick.tick(), if stands.is_none() => {
+                    let now = Instant::now();
+                    stands = held::is_traced(root).then_some(now);
+                    let frozen = cgroup.is_some_and(cgroup::is_frozen);
+                    begins = begins.or(stands).or(frozen.then_some(now));
                 }
             }
         }

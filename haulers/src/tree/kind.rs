@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[async_trait]
 pub(crate) trait SourceKind: Debug + Send {
     /// The root of the workload as the plan names it now.
-    fn named_root(&self) -> Result<Task, Failure>;
+    async fn named_root(&self) -> Result<Task, Failure>;
 
     /// Looks at the workload and this host. `directory` is the run's own. Touches nothing.
     async fn inspect(&mut self, root: Task, directory: &Path) -> Result<Inspection, Failure>;
@@ -35,7 +35,11 @@ pub(crate) trait SourceKind: Debug + Send {
     fn dump(&mut self, attempt: &Path, root: Task) -> Result<Job, Failure>;
 
     /// Right before the freeze.
-    async fn freezing(&mut self, _root: Task) -> Result<(), Failure> {
+    async fn freezing(
+        &mut self,
+        _root: Task,
+        _ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -103,24 +107,37 @@ pub(crate) trait TargetKind: Debug + Send {
     ) -> Result<Job, Failure>;
 
     /// After everything is restored and held, the root first.
-    async fn held(&mut self, _tasks: &[Task]) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// Right before the held tasks are let run.
-    async fn releasing(
+    async fn held(
         &mut self,
-        _farewell: &Opaque,
+        _tasks: &[Task],
         _ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// After the tasks run. Nothing that fails here may be told as a failure of the workload.
+    /// When the namespaces are there and nothing is in them yet; only if the kind asks for it.
+    async fn namespaces(
+        &mut self,
+        _root: Task,
+        _ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Right before the held tasks are let run. What fails here is logged and passed over: by
+    /// now the workload has no other home.
+    async fn releasing(
+        &mut self,
+        _root: Option<Task>,
+        _ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// After the tasks run.
     async fn released(&mut self, _farewell: &Opaque, _ledger: &mut dyn Ledger) {}
 
     /// Takes away what a restore left that did not come to run, so that another can be tried.
-    /// `processes` are the tasks that phaul or CRIU started for it.
     async fn sweep(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())
     }
@@ -130,7 +147,7 @@ pub(crate) trait TargetKind: Debug + Send {
         Ok(())
     }
 
-    /// Whether the cgroup of the run is where the workload was put, from which it must be moved.
+    /// What takes in the files, if the plan copies any; after [`TargetKind::reserve`].
     fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
         Ok(None)
     }

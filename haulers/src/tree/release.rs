@@ -19,8 +19,8 @@
 //! them. In that last case alone what some tasks did meanwhile can happen twice; the
 //! alternative would be a workload that runs nowhere.
 
-use super::target::{Restored, TreeTarget};
-use crate::attempt::{Attempt, Note};
+use super::target::{RESTORED, Restored, TreeTarget};
+use crate::attempt::{Attempt, Note, noted};
 use crate::criu::hold::{RESUMED, RESUMING};
 use crate::criu::rpc;
 use crate::criu::verdict::{Verdict, decide};
@@ -29,7 +29,7 @@ use phaul_core::executor::ports::Ledger;
 use phaul_core::failure::{Failure, FailureKind};
 use phaul_core::protocol::Manifest;
 use std::fs::{self, File};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{sleep, timeout};
 
 /// Under this name it is noted down that the workload was let run.
@@ -61,10 +61,14 @@ impl TreeTarget {
         farewell: &Manifest,
         ledger: &mut dyn Ledger,
     ) -> Result<u64, Failure> {
-        let begin = Instant::now();
+        let (begin, began) = (Instant::now(), SystemTime::now());
         let mut again = TRIES;
         loop {
-            self.kind.releasing(farewell, ledger).await?;
+            let restored = noted::<Restored>(ledger, RESTORED).filter(Note::is_of_this_boot);
+            let root = restored.and_then(|note| note.what.tasks.first().copied());
+            if let Err(failure) = self.kind.releasing(root, ledger).await {
+                tracing::error!(cause = failure.cause, "the workload runs without its network");
+            }
             let told = self.tell().await;
             if told.is_ok() || self.became(ledger).await? == Became::Running {
                 break;
@@ -82,12 +86,21 @@ impl TreeTarget {
                 }
             }
         }
-        let took = begin.elapsed();
+        let took = self.marked().map_or_else(
+            || begin.elapsed(),
+            |marked| marked.duration_since(began).unwrap_or_default().min(begin.elapsed()),
+        );
         self.kind.released(farewell, ledger).await;
         ledger.fact(RELEASED, true.into())?;
         self.move_out(ledger)?;
         self.live = None;
         Ok(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// When CRIU had let every task run: a runtime takes a moment more to say so.
+    fn marked(&self) -> Option<SystemTime> {
+        let mark = self.attempts.newest()?.directory.join(RESUMED);
+        fs::metadata(mark).ok()?.modified().ok()
     }
 
     /// Tells the hold to release and waits until CRIU says that the workload runs.
@@ -106,7 +119,7 @@ impl TreeTarget {
         })?;
         // If the script could not leave the mark, a later look must not miss it.
         if let Some(attempt) = self.attempts.newest() {
-            let _ = File::create(attempt.directory.join(RESUMED));
+            let _ = File::create_new(attempt.directory.join(RESUMED));
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ impl TreeSource {
 
     /// See [`phaul_core::executor::ports::SourceHauler::settle`].
     pub(super) async fn settle_fate(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
-        let root = self.root(ledger).ok().filter(Task::is_alive);
+        let root = self.root(ledger).await.ok().filter(Task::is_alive);
         let holding = noted::<Holding>(ledger, TASKS);
         let Some(attempt) = self.attempts.newest() else {
             return Ok(if root.is_some() {
@@ -146,7 +146,7 @@ impl TreeSource {
                 .end_hold(&attempt, started, criu, holding.as_ref())
                 .await;
         }
-        let root = self.root(ledger).ok().filter(Task::is_alive);
+        let root = self.root(ledger).await.ok().filter(Task::is_alive);
         let tasks = held_or_there(holding.as_ref(), root);
         if let Some(criu) = criu {
             let free = || !tasks.iter().any(|task| held::is_traced_by(*task, criu));
@@ -304,7 +304,7 @@ mod tests {
         };
         let plan = Plan::new("p", Haul::Pid(pid.clone()), to);
         let mut book = Book::default();
-        let kind = PidSource::new(&plan, &pid, "/bin/true".into());
+        let kind = PidSource::new(&plan, &pid, directory.path(), "/bin/true".into());
         let source = TreeSource::new(Box::new(kind), directory.path());
         source.attempts.begin(&mut book).unwrap();
         Scene {
@@ -376,7 +376,7 @@ mod tests {
     async fn a_root_that_is_gone_without_a_verdict_leaves_doubt() {
         let mut scene = scene();
         scene.held();
-        scene.source.root(&scene.book).unwrap();
+        scene.source.root(&mut scene.book).await.unwrap();
         scene.child.kill().unwrap();
         scene.child.wait().unwrap();
         assert_eq!(scene.settle().await, Fate::Unsure);

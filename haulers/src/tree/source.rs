@@ -57,14 +57,14 @@ impl TreeSource {
 
     /// The root that this run is about: the one that was looked at or noted down first. A
     /// later process with the same pid is not it.
-    pub(super) fn root(&mut self, ledger: &dyn Ledger) -> Result<Task, Failure> {
+    pub(super) async fn root(&mut self, ledger: &mut dyn Ledger) -> Result<Task, Failure> {
         if let Some(root) = self.root {
             return Ok(root);
         }
         let root = match noted::<Task>(ledger, ROOT) {
             Some(note) if note.is_of_this_boot() => note.what,
             Some(note) => return Err(super::held::gone(note.what)),
-            None => self.kind.named_root()?,
+            None => self.kind.named_root().await?,
         };
         self.root = Some(root);
         Ok(root)
@@ -82,7 +82,7 @@ fn make_images(attempt: &Path) -> Result<(), Failure> {
 #[async_trait]
 impl SourceHauler for TreeSource {
     async fn inspect(&mut self) -> Result<Inspection, Failure> {
-        let root = match self.kind.named_root() {
+        let root = match self.kind.named_root().await {
             Ok(root) => root,
             Err(failure) => return Ok(checks::source::without_workload(&failure)),
         };
@@ -92,7 +92,7 @@ impl SourceHauler for TreeSource {
     }
 
     async fn reserve(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        let root = self.root(ledger)?;
+        let root = self.root(ledger).await?;
         let attempt = self.attempts.begin(ledger)?;
         note(ledger, ROOT, attempt.number, root)?;
         make_images(&attempt.directory)?;

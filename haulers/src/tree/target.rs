@@ -6,6 +6,7 @@ use crate::attempt::{Attempts, make_directory, note, noted};
 use crate::cgroup;
 use crate::claim::Claim;
 use crate::criu::desk::{Desk, Line};
+use crate::criu::hold::NAMESPACES;
 use crate::criu::job::Job;
 use crate::criu::verdict::{Verdict, decide};
 use crate::criu::{cache, call, config, log, rpc};
@@ -30,7 +31,7 @@ use tokio::time::{sleep, timeout};
 /// CRIU, or a runtime.
 const STARTED: &str = "started";
 /// Under this name the restored tasks are noted down.
-const RESTORED: &str = "restored";
+pub(super) const RESTORED: &str = "restored";
 /// Under this name the cgroup of the run is noted down.
 const CGROUP: &str = "cgroup";
 /// How long the hold may take to carry a verdict out.
@@ -108,12 +109,20 @@ impl TreeTarget {
         note(ledger, STARTED, attempt.number, job.process())?;
         let live = self.live.insert(Live { job, line: None });
         live.job.begin().await?;
-        let line = called(&desk, live).await?;
+        let mut line = called(&desk, live).await?;
+        while line.stage == NAMESPACES {
+            let root = line.root.and_then(Task::find);
+            let gone = || Failure::lost("hold-broken", "the restored workload is gone");
+            let made = self.kind.namespaces(root.ok_or_else(gone)?, ledger);
+            made.await?;
+            line.proceed().await?;
+            line = called(&desk, live).await?;
+        }
         let root = line.root;
         live.line = Some(line);
         let restored = restored(&images, root).await?;
         note(ledger, RESTORED, attempt.number, &restored)?;
-        self.kind.held(&restored.tasks).await
+        self.kind.held(&restored.tasks, ledger).await
     }
 
     /// Whether a restored workload is held, as far as can be seen.
@@ -190,7 +199,7 @@ impl TreeTarget {
     }
 }
 
-/// Waits until the hold calls.
+/// Waits until the hold calls, whatever the stage.
 async fn called(desk: &Desk, live: &mut Live) -> Result<Line, Failure> {
     let witness = live.job.witness();
     {

@@ -19,6 +19,8 @@ struct Limit {
     possible: &'static [&'static str],
     /// What to do instead, where the possible values do not say it.
     instead: &'static str,
+    /// Only for the hauler `pid`.
+    processes: bool,
 }
 
 const fn never(path: &'static str, instead: &'static str) -> Limit {
@@ -26,6 +28,7 @@ const fn never(path: &'static str, instead: &'static str) -> Limit {
         path,
         possible: &[],
         instead,
+        processes: false,
     }
 }
 
@@ -34,62 +37,56 @@ const fn only(path: &'static str, possible: &'static [&'static str]) -> Limit {
         path,
         possible,
         instead: "",
+        processes: false,
     }
 }
 
 const LIMITS: &[Limit] = &[
     never(
-        "haul.runc",
-        "only `pid` can be hauled: the pid of the container's first process",
-    ),
-    never(
-        "haul.crun",
-        "only `pid` can be hauled: the pid of the container's first process",
-    ),
-    never(
         "haul.podman",
-        "only `pid` can be hauled: the pid of the container's first process",
+        "`pid`, `runc` and `crun` can be hauled",
     ),
     never(
         "haul.docker",
-        "only `pid` can be hauled: the pid of the container's first process",
+        "`pid`, `runc` and `crun` can be hauled",
     ),
     never(
         "haul.lxc",
-        "only `pid` can be hauled: the pid of the container's first process",
+        "`pid`, `runc` and `crun` can be hauled",
     ),
-    never("to.id", "leave it out: a process keeps its pid"),
+    never("to.id", "leave it out: a process keeps its pid").of_processes(),
     never(
         "to.paths",
-        "leave it out: files must be at the same paths on both hosts",
-    ),
+        "leave it out: a process has its files at the same paths on both hosts",
+    )
+    .of_processes(),
     only("memory.strategy", &["auto", "stop-copy"]),
     only("memory.tracker", &["auto"]),
     only("memory.restore", &["auto", "full"]),
     only("memory.converge.otherwise", &["freeze", "fail"]),
-    Limit {
-        path: "files[]",
-        possible: &["none"],
-        instead: "leave it out: files must be at the same paths on both hosts",
-    },
-    only("network.tcp", &["refuse"]),
+    only("network.tcp", &["refuse"]).of_processes(),
     never(
         "network.addresses",
         "leave it out, and move addresses with a hook",
-    ),
+    )
+    .of_processes(),
     never(
         "verify[]",
         "leave it out, and check with a hook after `resume` at the target",
     ),
     only("on_failure", &["rollback"]),
-    only("keep", &["none"]),
+    only("keep", &["none"]).of_processes(),
+    only("keep", &["none", "source"]),
 ];
 
 /// Reports every key that is set to what cannot be done.
 pub(super) fn check(reader: &mut Reader) {
     let mut found = Vec::new();
+    let processes = reader.settings.iter().any(|(path, _)| path.starts_with("haul.pid"));
     for (path, setting) in reader.settings.iter() {
-        let limit = LIMITS.iter().find(|limit| limit.is_for(path));
+        let limit = LIMITS
+            .iter()
+            .find(|limit| limit.is_for(path) && (processes || !limit.processes));
         found.extend(limit.and_then(|limit| limit.refuse(path, setting)));
     }
     for found in found {
@@ -98,6 +95,13 @@ pub(super) fn check(reader: &mut Reader) {
 }
 
 impl Limit {
+    const fn of_processes(self) -> Self {
+        Self {
+            processes: true,
+            ..self
+        }
+    }
+
     fn is_for(&self, path: &str) -> bool {
         match self.path.strip_suffix("[]") {
             None => path == self.path,

@@ -44,6 +44,17 @@ pub const KNOWN_CHECKS: &[&str] = &[
     "criu-options",
     "unix-peers",
     "cgroup",
+    "runtime",
+    "container",
+    "container-id",
+    "container-members",
+    "container-cgroup",
+    "container-mounts",
+    "bundle",
+    "files-place",
+    "files-space",
+    "network",
+    "security",
 ];
 
 pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Checks> {

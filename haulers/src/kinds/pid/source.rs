@@ -1,12 +1,14 @@
 //! A process tree at the source.
 
 use crate::checks;
-use crate::criu::config;
+use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
+use crate::left::Notes;
 use crate::tasks::{Task, stat};
+use crate::trees;
 use crate::tree::kind::SourceKind;
 use async_trait::async_trait;
-use phaul_core::executor::ports::{Inspection, Ledger};
+use phaul_core::executor::ports::{FileSource, Inspection, Ledger};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Pid, PidSource as RootFrom, Plan};
 use std::fs;
@@ -17,15 +19,17 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PidSource {
     plan: Plan,
     pid: Pid,
+    notes: Notes,
     exe: PathBuf,
 }
 
 impl PidSource {
-    /// The kind of a run; `exe` is phaul itself.
-    pub(crate) fn new(plan: &Plan, pid: &Pid, exe: PathBuf) -> Self {
+    /// The kind of a run with this directory; `exe` is phaul itself.
+    pub(crate) fn new(plan: &Plan, pid: &Pid, directory: &Path, exe: PathBuf) -> Self {
         Self {
             plan: plan.clone(),
             pid: pid.clone(),
+            notes: Notes::beside(directory),
             exe,
         }
     }
@@ -33,7 +37,7 @@ impl PidSource {
 
 #[async_trait]
 impl SourceKind for PidSource {
-    fn named_root(&self) -> Result<Task, Failure> {
+    async fn named_root(&self) -> Result<Task, Failure> {
         let missing = |cause: String| {
             Failure::new("workload-gone", cause)
                 .hint("see whether the workload runs and the plan names the right process")
@@ -77,12 +81,20 @@ impl SourceKind for PidSource {
         _root: Task,
         _ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
-        config::write(attempt, &self.exe, &self.plan, None)
+        config::write(attempt, &self.exe, &self.plan, Besides::default())
     }
 
     fn dump(&mut self, attempt: &Path, root: Task) -> Result<Job, Failure> {
         Job::own(Work::Dump, attempt, &attempt.join("images"), |images, work| {
             config::dump(&self.plan, root.pid, images, work)
         })
+    }
+
+    async fn clean(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        trees::leave(&self.plan, None, &self.notes)
+    }
+
+    fn files(&mut self, root: Task) -> Result<Option<Box<dyn FileSource>>, Failure> {
+        trees::source(&self.plan, None, root)
     }
 }

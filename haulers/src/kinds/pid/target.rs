@@ -2,31 +2,42 @@
 
 use crate::cgroup;
 use crate::checks;
-use crate::criu::config;
+use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
+use crate::files::TargetTree;
+use crate::left::Notes;
 use crate::manifest::Manifest;
+use crate::places;
 use crate::tree::kind::TargetKind;
 use async_trait::async_trait;
-use phaul_core::executor::ports::Ledger;
+use phaul_core::executor::ports::{FileSink, Ledger};
 use phaul_core::failure::Failure;
 use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
+use phaul_core::run::RunId;
 use std::path::{Path, PathBuf};
 
 /// The target's half of the hauler `pid`.
 #[derive(Debug)]
 pub(crate) struct PidTarget {
     plan: Plan,
+    run: RunId,
+    notes: Notes,
     exe: PathBuf,
+    /// Where the copied trees are put, from reserving on.
+    trees: Vec<TargetTree>,
 }
 
 impl PidTarget {
-    /// The kind of a run; `exe` is phaul itself.
-    pub(crate) fn new(plan: &Plan, exe: PathBuf) -> Self {
+    /// The kind of a run with this directory; `exe` is phaul itself.
+    pub(crate) fn new(plan: &Plan, run: &RunId, directory: &Path, exe: PathBuf) -> Self {
         Self {
             plan: plan.clone(),
+            run: run.clone(),
+            notes: Notes::beside(directory),
             exe,
+            trees: Vec::new(),
         }
     }
 }
@@ -49,7 +60,7 @@ impl TargetKind for PidTarget {
         cgroup: &Path,
         _ledger: &mut dyn Ledger,
     ) -> Result<Job, Failure> {
-        config::write(attempt, &self.exe, &self.plan, None)?;
+        config::write(attempt, &self.exe, &self.plan, Besides::default())?;
         let job = Job::own(Work::Restore, attempt, images, |images, work| {
             config::restore(&self.plan, images, work)
         })?;
@@ -59,5 +70,23 @@ impl TargetKind for PidTarget {
             Failure::new("cgroup-missing", cause)
         })?;
         Ok(job)
+    }
+
+    async fn reserve(
+        &mut self,
+        manifest: &Manifest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        places::prepare(&self.plan, &self.run, &manifest.trees, ledger)?;
+        self.trees = places::targets(&self.plan, &manifest.trees, None);
+        Ok(())
+    }
+
+    async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        places::keep(&self.notes, ledger).await
+    }
+
+    fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
+        places::sink(&self.trees)
     }
 }

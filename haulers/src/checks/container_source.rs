@@ -1,0 +1,123 @@
+//! The source's checks of a container, and what it tells the target.
+
+use super::look::Look;
+use super::source::describe_tasks;
+use super::{
+    criu_options, criu_refuses, criu_usable, files_present, locks, peer_loopback, rlimits,
+    runtime, space, tcp, unix_peers, workload,
+};
+use crate::cgroup;
+use crate::criu::rpc::CriuVersion;
+use crate::kinds::container::{About, Network, Runtime, limits};
+use crate::manifest::{Container, Manifest};
+use crate::network::{self, Described, Netns};
+use crate::tasks::Task;
+use crate::trees;
+use phaul_core::executor::ports::Inspection;
+use phaul_core::failure::Failure;
+use phaul_core::graph::Side;
+use phaul_core::plan::{Plan, Tcp};
+use phaul_core::report::Check;
+use std::path::{Path, PathBuf};
+
+/// What is looked at.
+struct Looked {
+    plan: Plan,
+    about: About,
+    root: Task,
+    directory: PathBuf,
+    version: String,
+    network: Option<Described>,
+}
+
+/// Looks at the container and this host. Touches nothing.
+pub(crate) async fn inspect(
+    plan: &Plan,
+    runtime: Runtime,
+    about: &About,
+    root: Task,
+    directory: &Path,
+) -> Result<Inspection, Failure> {
+    let (usable, criu) = criu_usable::check(Side::Source).await;
+    let network = match about.spec.network() {
+        Network::Own => {
+            let [own, host] = [Netns::of_task(root.pid)?, Netns::own()?];
+            Some(network::describe(&own, &host).await?)
+        }
+        Network::Host | Network::At(_) => None,
+    };
+    let looked = Looked {
+        plan: plan.clone(),
+        about: about.clone(),
+        root,
+        directory: directory.to_owned(),
+        version: runtime.version().await?,
+        network,
+    };
+    // Files are read and summed: not a thing for the runtime's own threads.
+    let look = tokio::task::spawn_blocking(move || looked.inspection(usable, criu));
+    look.await
+        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?
+}
+
+impl Looked {
+    fn inspection(self, usable: Check, criu: Option<CriuVersion>) -> Result<Inspection, Failure> {
+        let look = Look::at(self.root.pid).map_err(|error| {
+            let pid = self.root.pid;
+            Failure::new("inspect", format!("the tree of process {pid} cannot be read: {error}"))
+        })?;
+        let manifest = self.describe(&look, criu)?;
+        let cgroup = cgroup::of(self.root.pid);
+        let (plan, spec) = (&self.plan, &self.about.spec);
+        let mut checks = vec![
+            workload::source(self.root.pid, &look),
+            usable,
+            criu_options::check(plan),
+            runtime::container(plan, spec),
+            runtime::members(cgroup.as_deref(), &look.pids()),
+            criu_refuses::check(&look),
+            tcp::check(&look, plan.network.tcp),
+            unix_peers::check(&look),
+            locks::check(&look, &plan.files),
+            rlimits::check(&look),
+            files_present::source(&look, manifest.files.len()),
+            space::check(Side::Source, manifest.image_bytes, &self.directory),
+        ];
+        if plan.network.tcp == Tcp::Keep {
+            checks.push(peer_loopback::check(&look));
+        }
+        if let Some(described) = &self.network {
+            checks.push(super::network::source(described));
+        }
+        Ok(Inspection {
+            manifest: manifest.opaque()?,
+            checks,
+        })
+    }
+
+    fn describe(&self, look: &Look, criu: Option<CriuVersion>) -> Result<Manifest, Failure> {
+        let (bundle, spec) = (&self.about.bundle, &self.about.spec);
+        let trees = trees::of(&self.plan, Some(bundle))?;
+        let trees = trees::describe(&trees)?;
+        let mut manifest = describe_tasks(look, criu);
+        if spec.has("pid") {
+            // They are numbers of its own namespace.
+            manifest.ids.clear();
+        }
+        let rootfs = spec.rootfs(bundle);
+        if !trees.iter().any(|tree| rootfs.starts_with(&tree.path)) {
+            manifest.files = files_present::collect_below(look, &rootfs, &spec.mounts);
+        }
+        let cgroup = cgroup::of(self.root.pid);
+        manifest.container = Some(Container {
+            version: self.version.clone(),
+            bundle: bundle.clone(),
+            config: self.about.config.clone(),
+            limits: cgroup.map(|cgroup| limits(&cgroup)).unwrap_or_default(),
+            security: runtime::own_security(),
+            network: self.network.clone(),
+        });
+        manifest.trees = trees;
+        Ok(manifest)
+    }
+}

@@ -1,0 +1,268 @@
+//! A container at the target.
+
+use super::bundle;
+use super::cgroups;
+use crate::checks;
+use super::options;
+use super::runtime::{Runtime, check_id, delete};
+use super::spec::Spec;
+use crate::attempt::make_empty_directory;
+use crate::cgroup;
+use crate::criu::call::{self, Call, Called};
+use crate::criu::config::{self, Besides};
+use crate::criu::job::{Job, Work};
+use crate::files::TargetTree;
+use crate::left::Notes;
+use crate::manifest::{self, Manifest};
+use crate::places;
+use crate::tasks::Task;
+use crate::tree::kind::TargetKind;
+use crate::wiring::TargetWiring;
+use async_trait::async_trait;
+use phaul_core::executor::ports::{FileSink, Ledger, Resource};
+use phaul_core::failure::Failure;
+use phaul_core::plan::{Container, Plan};
+use phaul_core::protocol::Manifest as Opaque;
+use phaul_core::report::Check;
+use phaul_core::run::RunId;
+use std::path::{Path, PathBuf};
+
+/// Under this name what the source said of the container is noted down.
+const ABOUT: &str = "container";
+
+/// The target's half of the haulers of containers.
+#[derive(Debug)]
+pub(crate) struct ContainerTarget {
+    plan: Plan,
+    run: RunId,
+    runtime: Runtime,
+    container: Container,
+    notes: Notes,
+    wiring: TargetWiring,
+    exe: PathBuf,
+    /// Where the copied trees are put, from reserving on.
+    trees: Vec<TargetTree>,
+}
+
+impl ContainerTarget {
+    /// The kind of a run with this directory; `exe` is phaul itself.
+    pub(crate) fn new(
+        plan: &Plan,
+        run: &RunId,
+        runtime: Runtime,
+        container: &Container,
+        directory: &Path,
+        exe: PathBuf,
+    ) -> Self {
+        Self {
+            plan: plan.clone(),
+            run: run.clone(),
+            runtime,
+            container: container.clone(),
+            notes: Notes::beside(directory),
+            wiring: TargetWiring::new(plan, run),
+            exe,
+            trees: Vec::new(),
+        }
+    }
+
+    /// The container's id here.
+    fn id(&self) -> &str {
+        self.plan.to.id.as_ref().unwrap_or(&self.container.id)
+    }
+
+    /// The directory of the runtime's states here, where it is not the default.
+    fn root(&self) -> Option<&Path> {
+        self.container.root.as_deref()
+    }
+
+    fn resource(&self) -> Resource {
+        Resource::Container {
+            runtime: self.runtime.name().to_owned(),
+            root: self.container.root.clone(),
+            id: self.id().to_owned(),
+        }
+    }
+
+    /// What the source said of the container.
+    fn about(&self, ledger: &dyn Ledger) -> Result<manifest::Container, Failure> {
+        let noted = ledger.recall(ABOUT);
+        noted
+            .and_then(|value| serde_json::from_value(value).ok())
+            .ok_or_else(|| Failure::new("manifest", "what the source said of the container is lost"))
+    }
+
+    async fn nobody_is_there(&self, spec: &Spec) -> Result<(), Failure> {
+        let taken = |what: String| Err(Failure::new("container-taken", what));
+        if self.runtime.state(self.root(), self.id()).await?.is_some() {
+            return taken(format!("there is a container {} here", self.id()));
+        }
+        match home(spec, self.id()) {
+            Some(home) if !cgroup::all_members(&home).is_empty() => {
+                taken(format!("there are processes in {}", home.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn bundle(&self, about: &manifest::Container) -> PathBuf {
+        bundle::mapped(&self.plan.to.paths, &about.bundle)
+    }
+}
+
+#[async_trait]
+impl TargetKind for ContainerTarget {
+    async fn check(&mut self, manifest: &Opaque, directory: &Path) -> Result<Vec<Check>, Failure> {
+        checks::container_target::check(&self.plan, self.runtime, self.id(), self.root(), manifest, directory).await
+    }
+
+    fn claims(&self, _manifest: &Manifest) -> Vec<String> {
+        let root = self.runtime.root(self.root());
+        vec![format!("the container {} in {}", self.id(), root.display())]
+    }
+
+    async fn reserve(
+        &mut self,
+        manifest: &Manifest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        check_id(self.id())?;
+        let about = manifest.container()?;
+        let value = serde_json::to_value(about)
+            .map_err(|error| Failure::new("ledger", error.to_string()))?;
+        ledger.fact(ABOUT, value)?;
+        places::prepare(&self.plan, &self.run, &manifest.trees, ledger)?;
+        let config = bundle::config(&about.config, &self.plan.to.paths)?;
+        let bundle = self.bundle(about);
+        places::put_config(&self.plan, &self.run, &bundle, &config, &manifest.trees, ledger)?;
+        self.trees = places::targets(&self.plan, &manifest.trees, Some(&about.bundle));
+        Ok(())
+    }
+
+    async fn restore(
+        &mut self,
+        attempt: &Path,
+        images: &Path,
+        cgroup: &Path,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Job, Failure> {
+        let about = self.about(ledger)?;
+        let spec = Spec::read(&about.config)?;
+        let besides = Besides {
+            cgroup: None,
+            network: about.network.is_some(),
+        };
+        config::write(attempt, &self.exe, &self.plan, besides)?;
+        make_empty_directory(Path::new(call::CONFIGS), ledger)?;
+        let resource = self.resource();
+        if !ledger.standing().contains(&resource) {
+            // Whatever is there now is somebody else's, and is not to be swept away with ours.
+            self.nobody_is_there(&spec).await?;
+            ledger.make(resource)?;
+        }
+        self.wiring.give(ledger).await?;
+        let bundle = self.bundle(&about);
+        let mut arguments = self.runtime.global_options(self.root(), attempt, &spec);
+        let options = [
+            "restore".as_ref(),
+            "--detach".as_ref(),
+            "--image-path".as_ref(),
+            images.as_os_str(),
+            "--work-path".as_ref(),
+            attempt.as_os_str(),
+            "--bundle".as_ref(),
+            bundle.as_os_str(),
+            self.id().as_ref(),
+        ];
+        arguments.extend(options.map(Into::into));
+        let called = Called::new(self.runtime.find()?, arguments, &bundle)?;
+        let lines = options::lines(self.runtime, &self.plan, &spec);
+        let config = self.runtime.criu_config();
+        call::prepare(attempt, &called, config, &lines, Some(cgroup))?;
+        let call = Call::start(&self.exe, attempt, self.runtime.name())?;
+        Ok(Job::runtime(Work::Restore, attempt, call))
+    }
+
+    async fn held(&mut self, tasks: &[Task], ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let about = self.about(ledger)?;
+        let spec = Spec::read(&about.config)?;
+        let Some(home) = home(&spec, self.id()) else {
+            return Ok(());
+        };
+        // crun puts only the first process there, and only at the end.
+        cgroup::make(&home)?;
+        for task in tasks {
+            let entered = cgroup::enter(&home, task.pid);
+            entered.map_err(|error| {
+                let cause = format!("a process cannot enter {}: {error}", home.display());
+                Failure::lost("cgroup-missing", cause)
+            })?;
+        }
+        for failed in cgroups::set(&home, &about.limits) {
+            tracing::warn!(limit = failed, "a limit of the container cannot be set here");
+        }
+        Ok(())
+    }
+
+    async fn sweep(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let resource = self.resource();
+        if ledger.standing().contains(&resource) {
+            delete(self.runtime, self.root(), self.id()).await?;
+            if let Ok(about) = self.about(ledger)
+                && let Ok(spec) = Spec::read(&about.config)
+                && let Some(home) = home(&spec, self.id())
+            {
+                cgroup::remove(&home).await?;
+            }
+            ledger.gone(&resource)?;
+        }
+        Ok(())
+    }
+
+    async fn namespaces(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        match self.about(ledger)?.network {
+            Some(described) => self.wiring.build(root, &described, ledger).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn releasing(
+        &mut self,
+        root: Option<Task>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        self.wiring.connect(root, ledger).await
+    }
+
+    async fn released(&mut self, farewell: &Opaque, ledger: &mut dyn Ledger) {
+        self.wiring.connected(farewell, ledger).await;
+        if let Err(failure) = ledger.gone(&self.resource()) {
+            tracing::warn!(cause = failure.cause, "the release cannot be noted down");
+        }
+    }
+
+    async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        ledger.gone(&self.resource())?;
+        self.wiring.keep(ledger);
+        places::keep(&self.notes, ledger).await
+    }
+
+    fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
+        places::sink(&self.trees)
+    }
+}
+
+/// The container's cgroup here.
+pub(crate) fn home(spec: &Spec, id: &str) -> Option<PathBuf> {
+    let root = cgroup::mounted()?;
+    let path = Path::new(&spec.linux.cgroups_path);
+    if spec.linux.cgroups_path.contains(':') {
+        // systemd's to make.
+        return None;
+    }
+    let below = path.strip_prefix("/").unwrap_or(path);
+    Some(match below.as_os_str().is_empty() {
+        true => root.join(id),
+        false => root.join(below),
+    })
+}

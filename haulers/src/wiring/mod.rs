@@ -1,0 +1,58 @@
+//! The network of a workload at the cut-over: what is kept, taken, made and announced, and when.
+//!
+//! A container's own namespace is made anew at the target, its links plugged into nothing until
+//! the workload runs. Addresses of the host are removed at the source and kept quiet at the
+//! target until then. Frames that come in meanwhile are kept at the source and sent again
+//! wherever the workload runs: a sender waits for as long as the pause lasts, and not for the
+//! next step of its retransmission timer.
+
+mod source;
+mod target;
+
+pub(crate) use source::SourceWiring;
+pub(crate) use target::TargetWiring;
+
+use crate::network::{Frames, LinkName};
+use phaul_core::failure::Failure;
+use phaul_core::plan::{Address, Plan};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// An address of the host that moves.
+#[derive(Debug, Clone)]
+struct Moving {
+    ip: IpAddr,
+    prefix: u8,
+    from: LinkName,
+    to: LinkName,
+}
+
+impl Moving {
+    fn of(address: &Address) -> Result<Self, Failure> {
+        let wrong = || {
+            let cause = format!("{:?} cannot be an address that moves", address.ip);
+            Failure::new("network-address", cause)
+        };
+        let (ip, prefix) = address.ip.split_once('/').ok_or_else(wrong)?;
+        Ok(Self {
+            ip: ip.parse().map_err(|_| wrong())?,
+            prefix: prefix.parse().map_err(|_| wrong())?,
+            from: address.from.parse().map_err(|_| wrong())?,
+            to: address.to.parse().map_err(|_| wrong())?,
+        })
+    }
+
+    fn all(plan: &Plan) -> Result<Vec<Self>, Failure> {
+        plan.network.addresses.iter().map(Self::of).collect()
+    }
+}
+
+/// The frames that were kept, by where they are to go.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Towards a container: the name of the link within its namespace.
+    inner: Vec<(LinkName, Frames)>,
+    /// Towards addresses of the host.
+    host: Vec<Frames>,
+}

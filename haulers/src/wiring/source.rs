@@ -1,0 +1,219 @@
+//! At the source.
+
+use super::{Kept, Moving};
+use crate::network::{self, Capture, LinkName, Mac, Netns, Taken, Towards};
+use crate::tasks::Task;
+use phaul_core::executor::ports::Ledger;
+use phaul_core::failure::Failure;
+use phaul_core::plan::Plan;
+use phaul_core::protocol::Manifest;
+use std::net::IpAddr;
+
+/// Under this name the addresses are noted down that were taken from the host.
+const TAKEN: &str = "addresses-taken";
+/// Under this name the locks are noted down that were there before CRIU made its own.
+const LOCKS: &str = "locks-before";
+
+/// The network of a workload at the source.
+#[derive(Debug, Default)]
+pub(crate) struct SourceWiring {
+    plan: Option<Plan>,
+    kept: Vec<Keeping>,
+}
+
+/// Frames that are being kept.
+#[derive(Debug)]
+struct Keeping {
+    capture: Capture,
+    /// The link on the host that sees them.
+    link: LinkName,
+    whose: Whose,
+}
+
+#[derive(Debug)]
+enum Whose {
+    /// A container's: its link within its namespace.
+    Container(LinkName, Mac),
+    /// The host's own.
+    Host(Vec<IpAddr>),
+}
+
+impl SourceWiring {
+    /// The network of a plan's workload.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            plan: Some(plan.clone()),
+            kept: Vec::new(),
+        }
+    }
+
+    fn moving(&self) -> Result<Vec<Moving>, Failure> {
+        self.plan.as_ref().map_or_else(|| Ok(Vec::new()), Moving::all)
+    }
+
+    /// Begins to keep frames, right before the freeze.
+    pub(crate) async fn keep(
+        &mut self,
+        root: Task,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        self.kept.clear();
+        let [own, host] = [Netns::of_task(root.pid)?, Netns::own()?];
+        let before = network::locks(&host).await.unwrap_or_default();
+        ledger.fact(LOCKS, before.into())?;
+        if !own.is(&host)? {
+            let described = network::describe(&own, &host).await?;
+            for (link, end) in described.pairs() {
+                if let Some(mac) = link.mac {
+                    let whose = Whose::Container(link.name.clone(), mac);
+                    self.begin(&host, &end.name, Towards::Mac(mac), whose).await?;
+                }
+            }
+        }
+        let moving = self.moving()?;
+        let mut links: Vec<LinkName> = moving.iter().map(|moved| moved.from.clone()).collect();
+        links.sort();
+        links.dedup();
+        for link in links {
+            let ips = moving.iter().filter(|moved| moved.from == link);
+            let ips: Vec<IpAddr> = ips.map(|moved| moved.ip).collect();
+            let towards = Towards::Ips(ips.clone());
+            self.begin(&host, &link, towards, Whose::Host(ips)).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(
+        &mut self,
+        host: &Netns,
+        link: &LinkName,
+        towards: Towards,
+        whose: Whose,
+    ) -> Result<(), Failure> {
+        let capture = Capture::start(host, link, towards).await?;
+        self.kept.push(Keeping {
+            capture,
+            link: link.clone(),
+            whose,
+        });
+        Ok(())
+    }
+
+    /// Takes the addresses that move from the host.
+    pub(crate) async fn take(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let host = Netns::own()?;
+        let mut taken: Vec<Taken> = Vec::new();
+        for moved in self.moving()? {
+            taken.push(network::look(&host, &moved.from, moved.ip).await?);
+        }
+        if taken.is_empty() {
+            return Ok(());
+        }
+        note(ledger, &taken)?;
+        for address in &taken {
+            network::take(&host, address).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the addresses that were taken, if any were.
+    pub(crate) async fn give_back(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let taken = noted(ledger);
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let host = Netns::own()?;
+        for address in taken.iter().rev() {
+            network::give_back(&host, address).await?;
+        }
+        for address in &taken {
+            let (link, ip) = (&address.address.link, address.address.ip);
+            if let Err(failure) = network::announce(&host, link, &[ip], None).await {
+                tracing::warn!(cause = failure.cause, "an address is back and not announced");
+            }
+        }
+        note(ledger, &[])
+    }
+
+    /// The workload runs on here: it gets the frames that were kept.
+    pub(crate) async fn replay(&mut self) {
+        let Ok(host) = Netns::own() else { return };
+        for keeping in std::mem::take(&mut self.kept) {
+            let Ok(frames) = keeping.capture.stop().await else {
+                continue;
+            };
+            let replayed = match keeping.whose {
+                Whose::Container(_, mac) => {
+                    let towards = Towards::Mac(mac);
+                    network::replay_out_of(&host, &keeping.link, &frames, &towards).await
+                }
+                Whose::Host(ips) => {
+                    network::replay_into_host(&host, &frames, &Towards::Ips(ips)).await
+                }
+            };
+            match replayed {
+                Ok(replayed) => tracing::debug!(sent = replayed.sent, "kept frames sent again"),
+                Err(failure) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
+            }
+        }
+    }
+
+    /// The workload runs at the target: what it gets of the frames that were kept.
+    pub(crate) async fn farewell(&mut self) -> Manifest {
+        let mut kept = Kept::default();
+        for keeping in std::mem::take(&mut self.kept) {
+            match (keeping.capture.stop().await, keeping.whose) {
+                (Err(failure), _) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
+                (Ok(frames), Whose::Container(link, _)) => kept.inner.push((link, frames)),
+                (Ok(frames), Whose::Host(_)) => kept.host.push(frames),
+            }
+        }
+        // Plain data with string keys becomes JSON.
+        Manifest(serde_json::to_value(kept).unwrap_or_default())
+    }
+
+    /// Puts right what a CRIU that was killed left at the connections of these tasks, which
+    /// must not run yet.
+    pub(crate) async fn mend(&self, tasks: &[Task]) -> Result<(), Failure> {
+        let Some(root) = tasks.first() else {
+            return Ok(());
+        };
+        let pids: Vec<i32> = tasks.iter().map(|task| task.pid).collect();
+        let netns = Netns::of_task(root.pid)?;
+        let mended = network::mend(&pids, &netns, &[]).await?;
+        if mended.sockets > 0 || !mended.locks.is_empty() {
+            tracing::info!(sockets = mended.sockets, "connections that CRIU left were mended");
+        }
+        Ok(())
+    }
+
+    /// After success: the locks that CRIU leaves on the host for connections that moved.
+    pub(crate) async fn clean(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let Some(before) = ledger.recall(LOCKS) else {
+            return Ok(());
+        };
+        let before: Vec<String> = serde_json::from_value(before).unwrap_or_default();
+        let host = Netns::own()?;
+        match network::unlock_leftovers(&host, &before).await {
+            Ok(_) => Ok(()),
+            // A kernel without them has no locks either.
+            Err(failure) => {
+                tracing::debug!(cause = failure.cause, "no locks could be looked for");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn note(ledger: &mut dyn Ledger, taken: &[Taken]) -> Result<(), Failure> {
+    let value = serde_json::to_value(taken)
+        .map_err(|error| Failure::new("ledger", error.to_string()))?;
+    ledger.fact(TAKEN, value)
+}
+
+fn noted(ledger: &dyn Ledger) -> Vec<Taken> {
+    let value = ledger.recall(TAKEN);
+    value
+        .and_then(|value| serde_json::from_value(value).ok())
+        .unwrap_or_default()
+}
