@@ -19,6 +19,7 @@ mod network;
 mod places;
 mod registry;
 mod resources;
+mod shared;
 mod tasks;
 mod tree;
 mod trees;

@@ -48,6 +48,9 @@ pub(crate) struct Manifest {
     /// The trees that are copied, in the order of the plan.
     #[serde(default)]
     pub trees: Vec<Tree>,
+    /// The trees that both hosts mount, in the order of the plan.
+    #[serde(default)]
+    pub shared: Vec<Shared>,
     /// The container that it is, if it is one.
     #[serde(default)]
     pub container: Option<Container>,
@@ -67,6 +70,16 @@ pub(crate) struct Tree {
     pub bytes: u64,
     /// What it looks like from outside; see [`crate::files::Outline`].
     pub outline: String,
+}
+
+/// A tree that both hosts mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shared {
+    /// Where it is at the source.
+    pub path: PathBuf,
+    /// The inodes of some of its entries, its own as `.`.
+    pub inodes: BTreeMap<String, u64>,
 }
 
 /// A container.
@@ -155,6 +168,7 @@ impl Manifest {
             image_bytes: 0,
             files: Vec::new(),
             trees: Vec::new(),
+            shared: Vec::new(),
             container: None,
         }
     }
@@ -201,6 +215,9 @@ impl Manifest {
             check_path("trees.path", &tree.path)?;
             check_word("trees.outline", &tree.outline)?;
         }
+        for shared in &self.shared {
+            check_path("shared.path", &shared.path)?;
+        }
         if let Some(container) = &self.container {
             container.validate()?;
         }
@@ -244,7 +261,7 @@ fn wrong(what: &str) -> Failure {
 
 /// Looks at the lengths of the lists before anything is built from them.
 fn bounded(opaque: &Opaque) -> Result<(), Failure> {
-    for field in ["cpu_features", "ids", "files", "trees"] {
+    for field in ["cpu_features", "ids", "files", "trees", "shared"] {
         let length = opaque
             .0
             .get(field)

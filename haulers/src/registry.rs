@@ -26,7 +26,7 @@ fn unknown(haul: &Haul) -> Failure {
 /// itself, which CRIU is made to call ([`crate::called_back`]).
 pub fn source(
     plan: &Plan,
-    _run: &RunId,
+    run: &RunId,
     directory: &Path,
     exe: PathBuf,
 ) -> Result<Box<dyn SourceHauler>, Failure> {
@@ -35,7 +35,7 @@ pub fn source(
         (_, Some((runtime, of))) => Box::new(ContainerSource::new(plan, runtime, of, directory, exe)),
         (other, None) => return Err(unknown(other)),
     };
-    Ok(Box::new(TreeSource::new(kind, directory)))
+    Ok(Box::new(TreeSource::new(kind, plan, run, directory)))
 }
 
 /// The target's half for a run; the same holds as for [`source`].
@@ -52,7 +52,7 @@ pub fn target(
         }
         (other, None) => return Err(unknown(other)),
     };
-    Ok(Box::new(TreeTarget::new(kind, run, directory)))
+    Ok(Box::new(TreeTarget::new(kind, plan, run, directory)))
 }
 
 /// What makes the workload one and the same: two plans with the same text haul the same one,

@@ -3,16 +3,15 @@
 use super::look::Look;
 use super::source::describe_tasks;
 use super::{
-    criu_options, criu_refuses, criu_usable, files_present, locks, peer_loopback, rlimits,
+    addresses, criu_options, criu_refuses, criu_usable, files_present, files_source, locks, peer_loopback, rlimits,
     runtime, space, tcp, unix_peers, workload,
 };
 use crate::cgroup;
 use crate::criu::rpc::CriuVersion;
 use crate::kinds::container::{About, Network, Runtime, limits};
-use crate::manifest::{Container, Manifest};
+use crate::manifest::{Container, Manifest, Tree};
 use crate::network::{self, Described, Netns};
 use crate::tasks::Task;
-use crate::trees;
 use phaul_core::executor::ports::Inspection;
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
@@ -56,8 +55,11 @@ pub(crate) async fn inspect(
     };
     // Files are read and summed: not a thing for the runtime's own threads.
     let look = tokio::task::spawn_blocking(move || looked.inspection(usable, criu));
-    look.await
-        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?
+    let looked = look.await;
+    let mut inspection = looked
+        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))??;
+    inspection.checks.extend(addresses::check(Side::Source, plan).await);
+    Ok(inspection)
 }
 
 impl Looked {
@@ -66,11 +68,14 @@ impl Looked {
             let pid = self.root.pid;
             Failure::new("inspect", format!("the tree of process {pid} cannot be read: {error}"))
         })?;
-        let manifest = self.describe(&look, criu)?;
+        let (trees, shared, files) = files_source::look(&self.plan, Some(&self.about.bundle));
+        let mut manifest = self.describe(&look, &trees, criu);
+        (manifest.trees, manifest.shared) = (trees, shared);
         let cgroup = cgroup::of(self.root.pid);
         let (plan, spec) = (&self.plan, &self.about.spec);
         let mut checks = vec![
             workload::source(self.root.pid, &look),
+            files,
             usable,
             criu_options::check(plan),
             runtime::container(plan, spec),
@@ -95,10 +100,8 @@ impl Looked {
         })
     }
 
-    fn describe(&self, look: &Look, criu: Option<CriuVersion>) -> Result<Manifest, Failure> {
+    fn describe(&self, look: &Look, trees: &[Tree], criu: Option<CriuVersion>) -> Manifest {
         let (bundle, spec) = (&self.about.bundle, &self.about.spec);
-        let trees = trees::of(&self.plan, Some(bundle))?;
-        let trees = trees::describe(&trees)?;
         let mut manifest = describe_tasks(look, criu);
         if spec.has("pid") {
             // They are numbers of its own namespace.
@@ -117,7 +120,6 @@ impl Looked {
             security: runtime::own_security(),
             network: self.network.clone(),
         });
-        manifest.trees = trees;
-        Ok(manifest)
+        manifest
     }
 }

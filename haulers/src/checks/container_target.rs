@@ -1,7 +1,7 @@
 //! The target's checks of a container.
 
 use super::{
-    bundle, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel,
+    addresses, bundle, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel,
     namespaces, network, pid_free, runtime, space,
 };
 use crate::kinds::container::{Runtime, Spec};
@@ -36,6 +36,7 @@ pub(crate) async fn check(
     if let Some(described) = &container.network {
         checks.push(network::target(described).await);
     }
+    checks.extend(addresses::check(Side::Target, plan).await);
     let (plan, directory) = (plan.clone(), directory.to_owned());
     // Files are read and summed: not a thing for the runtime's own threads.
     let look = tokio::task::spawn_blocking(move || {
@@ -53,6 +54,7 @@ pub(crate) async fn check(
             bundle::mounts(&plan, &container, &spec, trees),
             files_place::check(&plan, trees, &notes),
             files_place::space(&plan, trees),
+            files_place::shared(&plan, &manifest),
             files_present::target(&plan, &manifest),
             space::check(Side::Target, manifest.image_bytes, &directory),
         ]

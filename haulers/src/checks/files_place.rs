@@ -4,8 +4,9 @@ use super::{failed, listed, none_of, passed};
 use crate::files::{self, SourceTree};
 use crate::kinds::container::mapped;
 use crate::left::Notes;
-use crate::manifest::Tree;
+use crate::manifest::{Manifest, Tree};
 use crate::places::{Standing, standing};
+use crate::shared;
 use nix::sys::statvfs::statvfs;
 use phaul_core::graph::Side;
 use phaul_core::plan::{Bytes, FileSet, Plan};
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const ID: &str = "files-place";
+const SHARED: &str = "files-shared";
 const SPACE: &str = "files-space";
 
 /// Nothing stands there, or an empty directory, or what the workload itself left behind, or what
@@ -55,6 +57,17 @@ fn taken(tree: &Tree, path: &Path, exclude: Vec<String>, notes: &Notes) -> Optio
     let same = files::outline(&there).is_ok_and(|there| there.digest == tree.outline);
     let free = same || notes.is_untouched(path);
     (!free).then(|| "something else stands there, which differs from what is copied".to_owned())
+}
+
+/// Trees that both hosts are to mount look the same here.
+pub(super) fn shared(plan: &Plan, manifest: &Manifest) -> Check {
+    none_of(
+        SHARED,
+        Side::Target,
+        &shared::differences(plan, &manifest.shared),
+        &format!("{} shared trees look the same here", manifest.shared.len()),
+        "mount the same file system on both hosts, or copy it with `tree`",
+    )
 }
 
 /// There is room on every file system that gets some of the trees.

@@ -1,6 +1,7 @@
 //! Preflight checks: what must be so for the move to work, looked at before anything is
 //! touched. One check a file; [`source`] and [`target`] make the lists of the two hosts.
 
+mod addresses;
 mod bundle;
 mod cgroup;
 pub(crate) mod container_source;
@@ -12,6 +13,7 @@ mod criu_usable;
 mod criu_version;
 mod files_place;
 mod files_present;
+mod files_source;
 pub(crate) mod host;
 mod kernel;
 mod locks;

@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use super::{
-    cpu, criu_options, criu_refuses, criu_usable, failed, files_present, kernel, locks, namespaces,
+    addresses, cpu, criu_options, criu_refuses, criu_usable, failed, files_present, files_source, kernel, locks, namespaces,
     peer_loopback, rlimits, session, space, tcp, unix_peers, workload,
 };
 use crate::criu::rpc::CriuVersion;
@@ -36,12 +36,16 @@ pub(crate) async fn inspect(
     directory: &Path,
 ) -> Result<Inspection, Failure> {
     let (usable, version) = criu_usable::check(Side::Source).await;
+    let addresses = addresses::check(Side::Source, plan).await;
     let (plan, pid, directory) = (plan.clone(), pid.clone(), directory.to_owned());
     // Files are read and summed: not a thing for the runtime's own threads.
     let look =
         tokio::task::spawn_blocking(move || look(&plan, &pid, root, &directory, usable, version));
-    look.await
-        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?
+    let looked = look.await;
+    let mut inspection = looked
+        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))??;
+    inspection.checks.extend(addresses);
+    Ok(inspection)
 }
 
 fn look(
@@ -58,9 +62,12 @@ fn look(
             format!("the tree of process {} cannot be read: {error}", root.pid),
         )
     })?;
-    let manifest = describe(&look, pid, version);
+    let mut manifest = describe(&look, pid, version);
+    let (trees, shared, files) = files_source::look(plan, None);
+    (manifest.trees, manifest.shared) = (trees, shared);
     let mut checks = vec![
         workload::source(root.pid, &look),
+        files,
         usable,
         criu_options::check(plan),
         session::check(&look, pid.shell_job),

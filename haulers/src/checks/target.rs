@@ -1,7 +1,7 @@
 //! The target's checks.
 
 use super::{
-    cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel, namespaces, pid_free, space,
+    addresses, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel, namespaces, pid_free, space,
     workload,
 };
 use crate::left::Notes;
@@ -21,6 +21,7 @@ pub(crate) async fn check(
 ) -> Result<Vec<Check>, Failure> {
     let manifest = Manifest::read(manifest)?;
     let (usable, version) = criu_usable::check(Side::Target).await;
+    let addresses = addresses::check(Side::Target, plan).await;
     let (plan, directory) = (plan.clone(), directory.to_owned());
     // Files are read and summed: not a thing for the runtime's own threads.
     let look = tokio::task::spawn_blocking(move || {
@@ -35,10 +36,14 @@ pub(crate) async fn check(
             pid_free::check(&manifest.ids),
             files_place::check(&plan, &manifest.trees, &Notes::beside(&directory)),
             files_place::space(&plan, &manifest.trees),
+            files_place::shared(&plan, &manifest),
             files_present::target(&plan, &manifest),
             space::check(Side::Target, manifest.image_bytes, &directory),
         ]
     });
-    look.await
-        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))
+    let looked = look.await;
+    let mut checks = looked
+        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?;
+    checks.extend(addresses);
+    Ok(checks)
 }

@@ -8,6 +8,7 @@ use crate::criu::call;
 use crate::criu::desk::{Desk, Line, criu_lost};
 use crate::criu::verdict::decided;
 use crate::images;
+use crate::shared;
 use crate::tasks::{Task, tree};
 use phaul_core::executor::ports::{Frozen, Ledger, SourceHauler};
 use phaul_core::failure::Failure;
@@ -43,6 +44,7 @@ pub(super) async fn freeze(
         holding: None,
     });
     source.kind.freezing(root, ledger).await?;
+    shared::unmark(&source.plan, &source.run, ledger)?;
     let before = tree(root.pid).unwrap_or_default();
     let before: Vec<Task> = before.into_iter().filter_map(Task::find).collect();
 

@@ -304,8 +304,9 @@ mod tests {
         };
         let plan = Plan::new("p", Haul::Pid(pid.clone()), to);
         let mut book = Book::default();
+        let run = "20260101-000000-settle".parse().unwrap();
         let kind = PidSource::new(&plan, &pid, directory.path(), "/bin/true".into());
-        let source = TreeSource::new(Box::new(kind), directory.path());
+        let source = TreeSource::new(Box::new(kind), &plan, &run, directory.path());
         source.attempts.begin(&mut book).unwrap();
         Scene {
             directory,

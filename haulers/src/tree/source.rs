@@ -9,11 +9,14 @@ use crate::criu::desk::Line;
 use crate::criu::job::Job;
 use crate::criu::verdict::{Verdict, decided};
 use crate::criu::{cache, config, log, rpc};
+use crate::shared;
 use crate::tasks::Task;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{Fate, FileSource, Frozen, Inspection, Ledger, SourceHauler};
 use phaul_core::failure::Failure;
+use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest;
+use phaul_core::run::RunId;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +30,8 @@ const END: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct TreeSource {
     pub(super) kind: Box<dyn SourceKind>,
+    pub(super) plan: Plan,
+    pub(super) run: RunId,
     pub(super) attempts: Attempts,
     pub(super) root: Option<Task>,
     /// The attempt that is under way in this process.
@@ -46,9 +51,16 @@ pub(super) struct Live {
 
 impl TreeSource {
     /// The hauler of a run whose own directory exists.
-    pub(crate) fn new(kind: Box<dyn SourceKind>, directory: &Path) -> Self {
+    pub(crate) fn new(
+        kind: Box<dyn SourceKind>,
+        plan: &Plan,
+        run: &RunId,
+        directory: &Path,
+    ) -> Self {
         Self {
             kind,
+            plan: plan.clone(),
+            run: run.clone(),
             attempts: Attempts::new(directory, "attempt"),
             root: None,
             live: None,
@@ -97,6 +109,7 @@ impl SourceHauler for TreeSource {
         note(ledger, ROOT, attempt.number, root)?;
         make_images(&attempt.directory)?;
         self.kind.reserve(&attempt.directory, root, ledger).await?;
+        shared::mark(&self.plan, &self.run, ledger)?;
         // CRIU's look at the kernel takes longer than many a dump: it is done before the
         // freeze, and what it leaves behind is accounted for.
         cache::account(ledger)?;

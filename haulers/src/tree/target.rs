@@ -12,10 +12,12 @@ use crate::criu::verdict::{Verdict, decide};
 use crate::criu::{cache, call, config, log, rpc};
 use crate::images;
 use crate::manifest::Manifest;
+use crate::shared;
 use crate::tasks::{Task, inner_pid, tree};
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSink, Ledger, Resource, TargetHauler};
 use phaul_core::failure::Failure;
+use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
 use phaul_core::run::RunId;
@@ -47,6 +49,7 @@ const FREE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct TreeTarget {
     pub(super) kind: Box<dyn TargetKind>,
+    plan: Plan,
     run: RunId,
     pub(super) attempts: Attempts,
     /// The restore that is under way in this process.
@@ -74,9 +77,15 @@ pub(super) struct Restored {
 
 impl TreeTarget {
     /// The hauler of a run whose own directory exists.
-    pub(crate) fn new(kind: Box<dyn TargetKind>, run: &RunId, directory: &Path) -> Self {
+    pub(crate) fn new(
+        kind: Box<dyn TargetKind>,
+        plan: &Plan,
+        run: &RunId,
+        directory: &Path,
+    ) -> Self {
         Self {
             kind,
+            plan: plan.clone(),
             run: run.clone(),
             attempts: Attempts::new(directory, "restore"),
             live: None,
@@ -263,6 +272,7 @@ impl TargetHauler for TreeTarget {
         let manifest = Manifest::read(manifest)?;
         self.claim = None;
         self.claim = Some(Claim::new(&self.run, self.kind.claims(&manifest))?);
+        shared::prove(&self.plan, &manifest.shared, &self.run)?;
         make_directory(&self.images(), ledger)?;
         let cgroup = self.cgroup(ledger)?;
         ledger.fact(CGROUP, cgroup.to_string_lossy().into())?;

@@ -20,11 +20,15 @@ use std::net::IpAddr;
 
 /// An address of the host that moves.
 #[derive(Debug, Clone)]
-struct Moving {
-    ip: IpAddr,
-    prefix: u8,
-    from: LinkName,
-    to: LinkName,
+pub(crate) struct Moving {
+    /// The address.
+    pub ip: IpAddr,
+    /// The length of its prefix.
+    pub prefix: u8,
+    /// Its interface at the source.
+    pub from: LinkName,
+    /// Its interface at the target.
+    pub to: LinkName,
 }
 
 impl Moving {
@@ -42,7 +46,8 @@ impl Moving {
         })
     }
 
-    fn all(plan: &Plan) -> Result<Vec<Self>, Failure> {
+    /// Those of a plan.
+    pub(crate) fn all(plan: &Plan) -> Result<Vec<Self>, Failure> {
         plan.network.addresses.iter().map(Self::of).collect()
     }
 }

@@ -64,12 +64,6 @@ const LIMITS: &[Limit] = &[
     only("memory.tracker", &["auto"]),
     only("memory.restore", &["auto", "full"]),
     only("memory.converge.otherwise", &["freeze", "fail"]),
-    only("network.tcp", &["refuse"]).of_processes(),
-    never(
-        "network.addresses",
-        "leave it out, and move addresses with a hook",
-    )
-    .of_processes(),
     never(
         "verify[]",
         "leave it out, and check with a hook after `resume` at the target",

@@ -52,8 +52,11 @@ pub const KNOWN_CHECKS: &[&str] = &[
     "container-mounts",
     "bundle",
     "files-place",
+    "files-shared",
+    "files-source",
     "files-space",
     "network",
+    "addresses",
     "security",
 ];
 

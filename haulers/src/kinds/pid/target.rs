@@ -8,7 +8,9 @@ use crate::files::TargetTree;
 use crate::left::Notes;
 use crate::manifest::Manifest;
 use crate::places;
+use crate::tasks::Task;
 use crate::tree::kind::TargetKind;
+use crate::wiring::TargetWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSink, Ledger};
 use phaul_core::failure::Failure;
@@ -24,6 +26,7 @@ pub(crate) struct PidTarget {
     plan: Plan,
     run: RunId,
     notes: Notes,
+    wiring: TargetWiring,
     exe: PathBuf,
     /// Where the copied trees are put, from reserving on.
     trees: Vec<TargetTree>,
@@ -36,6 +39,7 @@ impl PidTarget {
             plan: plan.clone(),
             run: run.clone(),
             notes: Notes::beside(directory),
+            wiring: TargetWiring::new(plan, run),
             exe,
             trees: Vec::new(),
         }
@@ -58,8 +62,9 @@ impl TargetKind for PidTarget {
         attempt: &Path,
         images: &Path,
         cgroup: &Path,
-        _ledger: &mut dyn Ledger,
+        ledger: &mut dyn Ledger,
     ) -> Result<Job, Failure> {
+        self.wiring.give(ledger).await?;
         config::write(attempt, &self.exe, &self.plan, Besides::default())?;
         let job = Job::own(Work::Restore, attempt, images, |images, work| {
             config::restore(&self.plan, images, work)
@@ -82,7 +87,20 @@ impl TargetKind for PidTarget {
         Ok(())
     }
 
+    async fn releasing(
+        &mut self,
+        root: Option<Task>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        self.wiring.connect(root, ledger).await
+    }
+
+    async fn released(&mut self, farewell: &Opaque, ledger: &mut dyn Ledger) {
+        self.wiring.connected(farewell, ledger).await;
+    }
+
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        self.wiring.keep(ledger);
         places::keep(&self.notes, ledger).await
     }
 
