@@ -39,11 +39,11 @@ pub(crate) async fn inspect(
 ) -> Result<Inspection, Failure> {
     let (usable, criu) = criu_usable::check(Side::Source).await;
     let network = match about.spec.network() {
-        Network::Own => {
+        Network::Own | Network::At(_) => {
             let [own, host] = [Netns::of_task(root.pid)?, Netns::own()?];
             Some(network::describe(&own, &host).await?)
         }
-        Network::Host | Network::At(_) => None,
+        Network::Host => None,
     };
     let looked = Looked {
         plan: plan.clone(),

@@ -34,7 +34,7 @@ pub(crate) async fn check(
         runtime::id(kind, root, id, &spec).await,
     ];
     if let Some(described) = &container.network {
-        checks.push(network::target(described).await);
+        checks.push(network::target(plan, &spec, described).await);
     }
     checks.extend(addresses::check(Side::Target, plan).await);
     let (plan, directory) = (plan.clone(), directory.to_owned());

@@ -1,9 +1,12 @@
 //! Can a container's own network be made anew at the target?
 
 use super::{failed, none_of, passed};
+use crate::kinds::container::{Network, Spec, mapped};
 use crate::network::{self, Described, Netns};
+use crate::wiring::{There, look_at_given};
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
+use phaul_core::plan::Plan;
 use phaul_core::report::Check;
 
 const ID: &str = "network";
@@ -30,9 +33,9 @@ pub(super) fn source(described: &Described) -> Check {
     )
 }
 
-/// At the target: the bridges are there.
-pub(super) async fn target(described: &Described) -> Check {
-    match missing_bridges(described).await {
+/// At the target: the bridges are there, and where its namespace is to be there is room for it.
+pub(super) async fn target(plan: &Plan, spec: &Spec, described: &Described) -> Check {
+    match in_the_way(plan, spec, described).await {
         Err(failure) => failed(ID, Side::Target, failure.cause, "see `ip link`"),
         Ok(missing) if missing.is_empty() => {
             passed(ID, Side::Target, "the container's network can be made here")
@@ -42,12 +45,16 @@ pub(super) async fn target(described: &Described) -> Check {
             Side::Target,
             &missing,
             "",
-            "make a bridge of that name on this host, in the same network",
+            "make the bridge on this host, in the same network; move away what is in the way",
         ),
     }
 }
 
-async fn missing_bridges(described: &Described) -> Result<Vec<String>, Failure> {
+async fn in_the_way(
+    plan: &Plan,
+    spec: &Spec,
+    described: &Described,
+) -> Result<Vec<String>, Failure> {
     let host = Netns::own()?;
     let mut missing = Vec::new();
     for (_, end) in described.pairs() {
@@ -55,6 +62,13 @@ async fn missing_bridges(described: &Described) -> Result<Vec<String>, Failure> 
             && !network::exists(&host, bridge).await?
         {
             missing.push(format!("there is no bridge {bridge}"));
+        }
+    }
+    if let Network::At(path) = spec.network() {
+        let path = mapped(&plan.to.paths, &path);
+        if let There::Other = look_at_given(&path, described).await? {
+            let path = path.display();
+            missing.push(format!("{path} is a network namespace that is in use or differs"));
         }
     }
     Ok(missing)

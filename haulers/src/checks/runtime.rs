@@ -3,7 +3,7 @@
 use super::{failed, none_of, passed, warned};
 use crate::cgroup;
 use crate::kinds::container::{
-    Network, Runtime, Spec, check_id, controllers, controllers_here, home,
+    Runtime, Spec, check_id, controllers, controllers_here, home,
 };
 use crate::manifest::Container;
 use crate::tasks::command;
@@ -80,10 +80,6 @@ pub(super) fn container(plan: &Plan, spec: &Spec) -> Check {
         let cause = "`keep: source` and `tcp: keep` do not go together: with its connections gone \
                      the runtime removes the container";
         wrong.push(cause.to_owned());
-    }
-    if let Network::At(path) = spec.network() {
-        let path = path.display();
-        wrong.push(format!("its network {path} was made for it by somebody else"));
     }
     none_of(
         CONTAINER,

@@ -167,9 +167,8 @@ pub(super) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
 
 /// Whether a path stays beneath the root in its very form.
 pub(super) fn is_plain(path: &[u8]) -> bool {
-    let plain = |name: &[u8]| {
-        (1..=NAME_BYTES_MAX).contains(&name.len()) && name != b"." && name != b".."
-    };
+    let plain =
+        |name: &[u8]| (1..=NAME_BYTES_MAX).contains(&name.len()) && name != b"." && name != b"..";
     path.is_empty()
         || (path.len() <= PATH_BYTES_MAX
             && !path.contains(&0)
@@ -185,13 +184,30 @@ mod tests {
         let long = vec![b'a'; 255];
         let longer = vec![b'a'; 256];
         let longest = [b"a".as_slice(); 2048].join(&b'/');
-        for path in [b"".as_slice(), b"a", b"a/b", b"...", b"\xff\n", &long, &longest] {
+        for path in [
+            b"".as_slice(),
+            b"a",
+            b"a/b",
+            b"...",
+            b"\xff\n",
+            &long,
+            &longest,
+        ] {
             assert!(is_plain(path), "{path:?}");
         }
         let beyond = join(&longest, b"a");
         for path in [
-            b"/".as_slice(), b"/a", b"a/", b"a//b", b".", b"..", b"a/../b", b"./a", b"a\0b",
-            &longer, &beyond,
+            b"/".as_slice(),
+            b"/a",
+            b"a/",
+            b"a//b",
+            b".",
+            b"..",
+            b"a/../b",
+            b"./a",
+            b"a\0b",
+            &longer,
+            &beyond,
         ] {
             assert!(!is_plain(path), "{path:?}");
         }
@@ -208,7 +224,10 @@ mod tests {
 
     #[test]
     fn a_change_just_before_the_look_may_hide_another() {
-        let stamp = |seconds, nanoseconds| Stamp { seconds, nanoseconds };
+        let stamp = |seconds, nanoseconds| Stamp {
+            seconds,
+            nanoseconds,
+        };
         let signature = |mtime, ctime| Signature {
             identity: (1, 2),
             size_bytes: 3,
@@ -223,7 +242,10 @@ mod tests {
             (stamp(99, 0), stamp(9, 0), false),
         ] {
             let signature = signature(mtime, ctime);
-            let sighting = Sighting { signature: signature.clone(), at };
+            let sighting = Sighting {
+                signature: signature.clone(),
+                at,
+            };
             assert_eq!(sighting.still(&signature), still);
         }
     }

@@ -78,7 +78,10 @@ impl Reading {
                 self.next = data_block;
                 if there.beside_zeros(number..data_block).next().is_some() {
                     let count = data_block - number;
-                    return Ok(Some(Piece::Hole { first: number, count }));
+                    return Ok(Some(Piece::Hole {
+                        first: number,
+                        count,
+                    }));
                 }
                 continue;
             }

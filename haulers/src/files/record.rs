@@ -1,10 +1,10 @@
 //! The stream's records, to bytes and back. What comes from a peer is bounded and looked at here.
 
+use super::content::BLOCK_BYTES;
 use super::entry::{
     Attributes, Kind, NAME_BYTES_MAX, PATH_BYTES_MAX, Stamp, XATTR_BYTES_MAX, XATTRS_BYTES_MAX,
     Xattrs, is_plain,
 };
-use super::content::BLOCK_BYTES;
 use super::fault::garbled;
 use bytes::{Buf, Bytes, BytesMut};
 use phaul_core::failure::Failure;
@@ -87,7 +87,9 @@ impl Record {
 
     fn decode(bytes: Bytes) -> Result<Self, Failure> {
         let record = wire::Record::decode(bytes).map_err(garbled)?;
-        let what = record.what.ok_or_else(|| garbled("a record says nothing"))?;
+        let what = record
+            .what
+            .ok_or_else(|| garbled("a record says nothing"))?;
         if !is_plain(&record.path) {
             let path = record.path.escape_ascii().to_string();
             let path: String = path.chars().take(200).collect();

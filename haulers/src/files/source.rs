@@ -97,7 +97,11 @@ impl TreesSource {
                 Some(attributes.xattrs.clone())
             })?;
             let plan = diff(held, walked, &written);
-            deletes.extend(plan.deletes.into_iter().map(|path| Step::Delete(tree, path)));
+            deletes.extend(
+                plan.deletes
+                    .into_iter()
+                    .map(|path| Step::Delete(tree, path)),
+            );
             for (path, act) in plan.entries {
                 if let Act::File { seen, .. } = &act {
                     ahead_bytes = ahead_bytes.saturating_add(seen.content_bytes());
@@ -353,7 +357,12 @@ impl FileSource for TreesSource {
             open.seen.content_bytes().saturating_sub(read_bytes)
         });
         let given = round.content_bytes;
-        (given, given.saturating_add(round.ahead_bytes).saturating_add(reading))
+        (
+            given,
+            given
+                .saturating_add(round.ahead_bytes)
+                .saturating_add(reading),
+        )
     }
 
     fn sent(&self) -> FilesSent {

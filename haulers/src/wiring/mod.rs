@@ -1,14 +1,17 @@
 //! The network of a workload at the cut-over: what is kept, taken, made and announced, and when.
 //!
 //! A container's own namespace is made anew at the target, its links plugged into nothing until
-//! the workload runs. Addresses of the host are removed at the source and kept quiet at the
+//! the workload runs; one that somebody made for it is made there as well, and its links are
+//! unplugged at the source. Addresses of the host are removed at the source and kept quiet at the
 //! target until then. Frames that come in meanwhile are kept at the source and sent again
 //! wherever the workload runs: a sender waits for as long as the pause lasts, and not for the
 //! next step of its retransmission timer.
 
+mod given;
 mod source;
 mod target;
 
+pub(crate) use given::{There, look as look_at_given};
 pub(crate) use source::SourceWiring;
 pub(crate) use target::TargetWiring;
 

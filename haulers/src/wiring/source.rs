@@ -7,18 +7,29 @@ use phaul_core::executor::ports::Ledger;
 use phaul_core::failure::Failure;
 use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Under this name the addresses are noted down that were taken from the host.
 const TAKEN: &str = "addresses-taken";
 /// Under this name the locks are noted down that were there before CRIU made its own.
 const LOCKS: &str = "locks-before";
 
+/// Under this name the links are noted down that were unplugged: each with its bridge.
+const UNPLUGGED: &str = "links-unplugged";
+/// Under this name the path of the namespace is noted down that somebody made for the workload.
+const GIVEN: &str = "network-given";
+
 /// The network of a workload at the source.
 #[derive(Debug, Default)]
 pub(crate) struct SourceWiring {
     plan: Option<Plan>,
     kept: Vec<Keeping>,
+    /// The host's ends of the workload's links, with their bridges, where its namespace is one
+    /// that stays when it ends.
+    plugged: Vec<(LinkName, LinkName)>,
 }
 
 /// Frames that are being kept.
@@ -44,6 +55,7 @@ impl SourceWiring {
         Self {
             plan: Some(plan.clone()),
             kept: Vec::new(),
+            plugged: Vec::new(),
         }
     }
 
@@ -51,19 +63,28 @@ impl SourceWiring {
         self.plan.as_ref().map_or_else(|| Ok(Vec::new()), Moving::all)
     }
 
-    /// Begins to keep frames, right before the freeze.
+    /// Begins to keep frames, right before the freeze. `given` is the path of the namespace, if
+    /// somebody made it for the workload.
     pub(crate) async fn keep(
         &mut self,
         root: Task,
+        given: Option<&Path>,
         ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
         self.kept.clear();
+        self.plugged.clear();
+        if let Some(given) = given {
+            ledger.fact(GIVEN, given.to_string_lossy().into())?;
+        }
         let [own, host] = [Netns::of_task(root.pid)?, Netns::own()?];
         let before = network::locks(&host).await.unwrap_or_default();
         ledger.fact(LOCKS, before.into())?;
         if !own.is(&host)? {
             let described = network::describe(&own, &host).await?;
             for (link, end) in described.pairs() {
+                if let (Some(_), Some(bridge)) = (given, &end.bridge) {
+                    self.plugged.push((end.name.clone(), bridge.clone()));
+                }
                 if let Some(mac) = link.mac {
                     let whose = Whose::Container(link.name.clone(), mac);
                     self.begin(&host, &end.name, Towards::Mac(mac), whose).await?;
@@ -99,9 +120,13 @@ impl SourceWiring {
         Ok(())
     }
 
-    /// Takes the addresses that move from the host.
+    /// Takes the addresses that move from the host, and unplugs the links that would stay.
     pub(crate) async fn take(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         let host = Netns::own()?;
+        note(ledger, UNPLUGGED, &self.plugged)?;
+        for (link, _) in &self.plugged {
+            network::unplug(&host, link).await?;
+        }
         let mut taken: Vec<Taken> = Vec::new();
         for moved in self.moving()? {
             taken.push(network::look(&host, &moved.from, moved.ip).await?);
@@ -109,20 +134,24 @@ impl SourceWiring {
         if taken.is_empty() {
             return Ok(());
         }
-        note(ledger, &taken)?;
+        note(ledger, TAKEN, &taken)?;
         for address in &taken {
             network::take(&host, address).await?;
         }
         Ok(())
     }
 
-    /// Gives back the addresses that were taken, if any were.
+    /// Gives back the addresses that were taken, if any were, and plugs the links in again.
     pub(crate) async fn give_back(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        let taken = noted(ledger);
-        if taken.is_empty() {
+        let taken: Vec<Taken> = noted(ledger, TAKEN);
+        let unplugged: Vec<(LinkName, LinkName)> = noted(ledger, UNPLUGGED);
+        if taken.is_empty() && unplugged.is_empty() {
             return Ok(());
         }
         let host = Netns::own()?;
+        for (link, bridge) in &unplugged {
+            network::plug(&host, link, bridge).await?;
+        }
         for address in taken.iter().rev() {
             network::give_back(&host, address).await?;
         }
@@ -132,7 +161,8 @@ impl SourceWiring {
                 tracing::warn!(cause = failure.cause, "an address is back and not announced");
             }
         }
-        note(ledger, &[])
+        note::<Taken>(ledger, TAKEN, &[])?;
+        note::<(LinkName, LinkName)>(ledger, UNPLUGGED, &[])
     }
 
     /// The workload runs on here: it gets the frames that were kept.
@@ -193,26 +223,28 @@ impl SourceWiring {
             return Ok(());
         };
         let before: Vec<String> = serde_json::from_value(before).unwrap_or_default();
-        let host = Netns::own()?;
-        match network::unlock_leftovers(&host, &before).await {
-            Ok(_) => Ok(()),
+        let given = ledger.recall(GIVEN);
+        let given = given.as_ref().and_then(|path| path.as_str());
+        let given = given.and_then(|path| Netns::at(Path::new(path)).ok());
+        for (netns, before) in [(Some(Netns::own()?), &*before), (given, &[])] {
+            let Some(netns) = netns else { continue };
             // A kernel without them has no locks either.
-            Err(failure) => {
+            if let Err(failure) = network::unlock_leftovers(&netns, before).await {
                 tracing::debug!(cause = failure.cause, "no locks could be looked for");
-                Ok(())
             }
         }
+        Ok(())
     }
 }
 
-fn note(ledger: &mut dyn Ledger, taken: &[Taken]) -> Result<(), Failure> {
-    let value = serde_json::to_value(taken)
+fn note<T: Serialize>(ledger: &mut dyn Ledger, name: &str, what: &[T]) -> Result<(), Failure> {
+    let value = serde_json::to_value(what)
         .map_err(|error| Failure::new("ledger", error.to_string()))?;
-    ledger.fact(TAKEN, value)
+    ledger.fact(name, value)
 }
 
-fn noted(ledger: &dyn Ledger) -> Vec<Taken> {
-    let value = ledger.recall(TAKEN);
+fn noted<T: DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Vec<T> {
+    let value = ledger.recall(name);
     value
         .and_then(|value| serde_json::from_value(value).ok())
         .unwrap_or_default()

@@ -1,8 +1,9 @@
 //! At the target.
 
+use super::given::{self, There};
 use super::{Kept, Moving};
 use crate::network::{
-    self, Described, Frames, HostEnd, LinkName, Mac, Netns, Quiet, Towards,
+    self, Described, Frames, HostEnd, HostLink, Link, LinkName, Mac, Netns, Quiet, Towards,
 };
 use crate::tasks::Task;
 use phaul_core::executor::ports::{Ledger, Resource};
@@ -12,9 +13,13 @@ use phaul_core::protocol::Manifest;
 use phaul_core::run::RunId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Under this name the links are noted down that were made for a container.
 const LINKS: &str = "links";
+
+/// Under this name the resources are noted down of a namespace that was made by its path.
+const GIVEN: &str = "network-given";
 
 /// The network of a workload at the target.
 #[derive(Debug)]
@@ -79,36 +84,57 @@ impl TargetWiring {
         Ok(())
     }
 
-    /// Makes a container's links in the new namespace of its first process. They are plugged into
-    /// nothing.
-    pub(crate) async fn build(
+    /// Makes sure that the namespace is there that somebody made for the container at the
+    /// source, with its links plugged into nothing.
+    pub(crate) async fn build_given(
         &self,
-        root: Task,
+        path: &Path,
         described: &Described,
         ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
-        let [own, host] = [Netns::of_task(root.pid)?, Netns::own()?];
-        let mut made = Vec::new();
-        for (link, end) in described.pairs() {
-            let addresses = described.all().addresses.iter();
-            let addresses = addresses.filter(|address| address.link == link.name);
-            made.push(Made {
-                inner: link.name.clone(),
-                host: network::free_name(&host, &end.name, self.run.as_str()).await?,
-                bridge: end.bridge.clone(),
-                mac: link.mac,
-                addresses: addresses.map(|address| address.ip).collect(),
-            });
+        if !noted(ledger).is_empty() && path.exists() {
+            return Ok(());
         }
-        let value = serde_json::to_value(&made)
-            .map_err(|error| Failure::new("ledger", error.to_string()))?;
-        ledger.fact(LINKS, value)?;
-        for resource in made.iter().map(Made::resource) {
+        match given::look(path, described).await? {
+            There::Nothing => {
+                let made = given::make(path, ledger)?;
+                let value = serde_json::to_value(made)
+                    .map_err(|error| Failure::new("ledger", error.to_string()))?;
+                ledger.fact(GIVEN, value)?;
+                self.build(Netns::at(path)?, described, ledger).await
+            }
+            There::Left(ends) => {
+                let pairs = described.pairs().zip(ends);
+                let made = pairs.map(|((link, end), host)| made(described, link, end, host));
+                note(ledger, &made.collect::<Vec<_>>())
+            }
+            There::Other => {
+                let cause = format!("{} is another network namespace", path.display());
+                Err(Failure::new("network-namespace", cause))
+            }
+        }
+    }
+
+    /// Makes a container's links in an empty namespace. They are plugged into nothing.
+    pub(crate) async fn build(
+        &self,
+        own: Netns,
+        described: &Described,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        let host = Netns::own()?;
+        let mut all = Vec::new();
+        for (link, end) in described.pairs() {
+            let host = network::free_name(&host, &end.name, self.run.as_str()).await?;
+            all.push(made(described, link, end, host));
+        }
+        note(ledger, &all)?;
+        for resource in all.iter().map(Made::resource) {
             if !ledger.standing().contains(&resource) {
                 ledger.make(resource)?;
             }
         }
-        let ends: Vec<HostEnd> = made
+        let ends: Vec<HostEnd> = all
             .into_iter()
             .map(|made| HostEnd {
                 inner: made.inner,
@@ -177,15 +203,37 @@ impl TargetWiring {
 
     /// Links and addresses are the workload's: nothing undoes them any more.
     pub(crate) fn keep(&self, ledger: &mut dyn Ledger) {
+        let given = ledger.recall(GIVEN);
+        let given: Vec<Resource> = given
+            .and_then(|value| serde_json::from_value(value).ok())
+            .unwrap_or_default();
         let links = noted(ledger).into_iter().map(|made| made.resource());
         let moving = Moving::all(&self.plan).unwrap_or_default();
         let addresses = moving.iter().map(|moved| self.resource(moved));
-        for resource in links.chain(addresses).collect::<Vec<_>>() {
+        for resource in links.chain(addresses).chain(given).collect::<Vec<_>>() {
             if let Err(failure) = ledger.gone(&resource) {
                 tracing::warn!(cause = failure.cause, "the release cannot be noted down");
             }
         }
     }
+}
+
+fn made(described: &Described, link: &Link, end: &HostLink, host: LinkName) -> Made {
+    let addresses = described.all().addresses.iter();
+    let addresses = addresses.filter(|address| address.link == link.name);
+    Made {
+        inner: link.name.clone(),
+        host,
+        bridge: end.bridge.clone(),
+        mac: link.mac,
+        addresses: addresses.map(|address| address.ip).collect(),
+    }
+}
+
+fn note(ledger: &mut dyn Ledger, made: &[Made]) -> Result<(), Failure> {
+    let value = serde_json::to_value(made)
+        .map_err(|error| Failure::new("ledger", error.to_string()))?;
+    ledger.fact(LINKS, value)
 }
 
 fn noted(ledger: &dyn Ledger) -> Vec<Made> {

@@ -76,8 +76,17 @@ impl Planted {
         if path.is_empty() {
             return Err(garbled("a root is to be deleted"));
         }
+        // The source may know less than what was put in place, and delete what went already.
+        if split(path).is_some_and(|(parent, _)| !self.is_directory(parent)) {
+            return Ok(());
+        }
         self.clear(path)?;
         self.ground.remove(path)
+    }
+
+    fn is_directory(&self, path: &[u8]) -> bool {
+        let entry = self.entries.get(path);
+        entry.is_some_and(|entry| entry.kind == Kind::Directory)
     }
 
     fn make(&mut self, path: Place, kind: Kind) -> Result<(), Failure> {
@@ -118,7 +127,10 @@ impl Planted {
 
     fn set(&mut self, path: &Place, attributes: &Attributes) -> Result<(), Failure> {
         let root = self.ground.root();
-        let entry = self.entries.get_mut(path).filter(|entry| entry.link.is_none());
+        let entry = self
+            .entries
+            .get_mut(path)
+            .filter(|entry| entry.link.is_none());
         let entry = entry.ok_or_else(|| not_made(root, path))?;
         entry.attributes = None;
         self.ground
@@ -171,7 +183,11 @@ impl Planted {
         }
         // What begins with the path and a slash, up to the byte after it.
         let [from, to] = [b"/", b"0"].map(|end| Place::from([path, end.as_slice()].concat()));
-        let beneath: Vec<Place> = self.entries.range(from..to).map(|(path, _)| path.clone()).collect();
+        let beneath: Vec<Place> = self
+            .entries
+            .range(from..to)
+            .map(|(path, _)| path.clone())
+            .collect();
         for path in beneath {
             self.entries.remove(&path);
         }
@@ -195,10 +211,10 @@ impl Planted {
 
     /// Removes all that was not made here.
     pub(super) fn sweep(&mut self) -> Result<(), Failure> {
-        let entries = &self.entries;
-        if entries.get(b"".as_slice()).is_none_or(|root| root.kind != Kind::Directory) {
+        if !self.is_directory(b"") {
             return Ok(());
         }
+        let entries = &self.entries;
         self.ground.sweep(&|path| {
             let entry = entries.get(path)?;
             Some(entry.kind == Kind::Directory)

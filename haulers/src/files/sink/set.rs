@@ -23,8 +23,14 @@ pub(super) enum Unset {
 pub(super) fn set(handle: &OwnedFd, kind: &Kind, attributes: &Attributes) -> Result<(), Unset> {
     let (uid, gid) = (attributes.uid, attributes.gid);
     let owner = (Uid::from_raw(uid), Gid::from_raw(gid));
-    chownat(handle, "", Some(owner.0), Some(owner.1), AtFlags::EMPTY_PATH)
-        .map_err(|error| Unset::Plain("set the owner of", error))?;
+    chownat(
+        handle,
+        "",
+        Some(owner.0),
+        Some(owner.1),
+        AtFlags::EMPTY_PATH,
+    )
+    .map_err(|error| Unset::Plain("set the owner of", error))?;
     let path = own_path(handle);
     set_xattrs(&path, attributes)?;
     // A symlink has no mode of its own.

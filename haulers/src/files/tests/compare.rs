@@ -19,10 +19,25 @@ pub(super) fn assert_same(left: &Path, right: &Path) {
         assert!(entry.content == other.content, "{path:?} has other content");
         // The file system may need a few more for its own.
         let sparse = other.blocks <= entry.blocks + 64;
-        assert!(sparse, "{path:?}: {} blocks, not {}", other.blocks, entry.blocks);
+        assert!(
+            sparse,
+            "{path:?}: {} blocks, not {}",
+            other.blocks, entry.blocks
+        );
     }
-    let surplus: Vec<_> = right.keys().filter(|path| !left.contains_key(*path)).collect();
+    let surplus: Vec<_> = right
+        .keys()
+        .filter(|path| !left.contains_key(*path))
+        .collect();
     assert!(surplus.is_empty(), "{surplus:?}");
+}
+
+/// Joining nothing to a file's path would make a directory's of it.
+fn whole(root: &Path, path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => root.to_owned(),
+        false => root.join(path),
+    }
 }
 
 struct Entry {
@@ -37,7 +52,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
     let mut rest = vec![PathBuf::new()];
     let mut paths = Vec::new();
     while let Some(path) = rest.pop() {
-        let whole = root.join(&path);
+        let whole = whole(root, &path);
         if fs::symlink_metadata(&whole).unwrap().is_dir() {
             let children = fs::read_dir(&whole).unwrap();
             rest.extend(children.map(|child| path.join(child.unwrap().file_name())));
@@ -46,7 +61,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
     }
     paths.sort();
     for path in paths {
-        let whole = root.join(&path);
+        let whole = whole(root, &path);
         let stat = fs::symlink_metadata(&whole).unwrap();
         let first = firsts.entry(stat.ino()).or_insert_with(|| path.clone());
         let what = format!(
@@ -65,7 +80,14 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
             false => vec![],
         };
         let blocks = if stat.is_file() { stat.blocks() } else { 0 };
-        entries.insert(path, Entry { what, content, blocks });
+        entries.insert(
+            path,
+            Entry {
+                what,
+                content,
+                blocks,
+            },
+        );
     }
     entries
 }

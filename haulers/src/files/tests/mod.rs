@@ -6,6 +6,7 @@ mod hostile;
 mod nasty;
 mod random;
 mod rounds;
+mod swapped;
 
 use super::{SourceTree, TargetTree, TreesSink, TreesSource};
 use phaul_core::executor::ports::{FileSink, FileSource, FilesSent};

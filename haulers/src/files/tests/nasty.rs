@@ -9,9 +9,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 
 /// `cap_net_bind_service`, effective and permitted.
-const CAPABILITY: [u8; 20] = [
-    1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-];
+const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Makes it in an empty directory.
 pub(super) fn make(root: &Path) {
@@ -19,7 +17,13 @@ pub(super) fn make(root: &Path) {
     fs::create_dir_all(root.join("a/deep/path")).unwrap();
     fs::create_dir(root.join("empty")).unwrap();
     fs::create_dir(root.join("a-b")).unwrap();
-    for name in [b"\xff\xfe".as_slice(), b"new\nline", b" ", &[b'x'; 255], b"a/\xc3("] {
+    for name in [
+        b"\xff\xfe".as_slice(),
+        b"new\nline",
+        b" ",
+        &[b'x'; 255],
+        b"a/\xc3(",
+    ] {
         fs::write(at(name), name).unwrap();
     }
     let mut deep = root.to_path_buf();
@@ -39,7 +43,7 @@ pub(super) fn make(root: &Path) {
 }
 
 fn files(root: &Path) {
-    let pattern: Vec<u8> = (0..700_001_u32).map(|at| (at * 31 >> 3) as u8).collect();
+    let pattern: Vec<u8> = (0..700_001_u32).map(|at| ((at * 31) >> 3) as u8).collect();
     fs::write(root.join("a/big"), pattern).unwrap();
     fs::write(root.join("empty-file"), "").unwrap();
     fs::hard_link(root.join("a/big"), root.join("a-b/same")).unwrap();
@@ -49,7 +53,10 @@ fn files(root: &Path) {
     for (offset, data) in [(5, "one"), (300 << 20, "two"), ((1 << 30) - 3, "end")] {
         sparse.write_all_at(data.as_bytes(), offset).unwrap();
     }
-    File::create(root.join("all-hole")).unwrap().set_len(1 << 20).unwrap();
+    File::create(root.join("all-hole"))
+        .unwrap()
+        .set_len(1 << 20)
+        .unwrap();
     fs::write(root.join("setuid"), "s").unwrap();
     chown(root.join("setuid"), Some(12345), Some(54321)).unwrap();
     mode(&root.join("setuid"), 0o6755);
@@ -92,7 +99,11 @@ fn attributes(root: &Path) {
     xattr(&root.join("dangling"), "trusted.of-symlink", b"s");
     xattr(&root.join("fifo"), "trusted.of-fifo", b"f");
     xattr(&root.join("setuid"), "security.capability", &CAPABILITY);
-    xattr(&root.join("empty-file"), "system.posix_acl_access", &acl(0o4));
+    xattr(
+        &root.join("empty-file"),
+        "system.posix_acl_access",
+        &acl(0o4),
+    );
     xattr(&root.join("empty"), "system.posix_acl_default", &acl(0o7));
 }
 

@@ -8,7 +8,7 @@ use phaul_core::executor::ports::{FileSink, FileSource};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 
 #[test]
@@ -41,9 +41,24 @@ fn every_kind_of_change_is_copied() {
     pair.same_after_round();
 
     let at = |name: &str| pair.from.join(name);
-    OpenOptions::new().append(true).open(at("append")).unwrap().write_at(b"end", 5).unwrap();
-    OpenOptions::new().write(true).open(at("truncate")).unwrap().set_len(140_000).unwrap();
-    OpenOptions::new().write(true).open(at("grow")).unwrap().set_len(900_000).unwrap();
+    OpenOptions::new()
+        .append(true)
+        .open(at("append"))
+        .unwrap()
+        .write_at(b"end", 5)
+        .unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(at("truncate"))
+        .unwrap()
+        .set_len(140_000)
+        .unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(at("grow"))
+        .unwrap()
+        .set_len(900_000)
+        .unwrap();
     fs::remove_dir_all(at("gone")).unwrap();
     fs::remove_dir_all(at("to-file")).unwrap();
     fs::write(at("to-file"), "a file").unwrap();
@@ -93,7 +108,8 @@ fn a_block_that_was_overwritten_is_sent_alone() {
     let path = pair.from.join("big");
     let file = File::create(&path).unwrap();
     for block in 0..64_u8 {
-        file.write_all_at(&vec![block + 1; 1 << 20], u64::from(block) << 20).unwrap();
+        file.write_all_at(&vec![block + 1; 1 << 20], u64::from(block) << 20)
+            .unwrap();
     }
     pair.same_after_round();
     file.write_all_at(b"changed", 40 << 20).unwrap();
@@ -101,29 +117,6 @@ fn a_block_that_was_overwritten_is_sent_alone() {
     assert_eq!(sent.bytes, 128 << 10);
     assert!(stream_bytes < 140_000, "{stream_bytes}");
     assert_eq!(sent.entries, 1);
-}
-
-#[test]
-fn what_a_task_wrote_through_a_mapping_is_found() {
-    let mut pair = Pair::new();
-    let path = pair.from.join("mapped");
-    let file = File::create(&path).unwrap();
-    file.write_all_at(&[1; 300_000], 0).unwrap();
-    // Old enough not to be looked at again for being new.
-    std::thread::sleep(std::time::Duration::from_millis(150));
-    pair.same_after_round();
-    // This writes to the page cache as a mapping does: the times stay.
-    let stat = fs::metadata(&path).unwrap();
-    let map = |path: &Path| {
-        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        file.write_all_at(b"through", 200_000).unwrap();
-    };
-    map(&path);
-    time(&path, stat.mtime(), stat.mtime_nsec());
-    let identity = (stat.dev(), stat.ino());
-    pair.written.lock().unwrap().insert(identity);
-    let (sent, _) = pair.same_after_round();
-    assert_eq!(sent.bytes, 128 << 10);
 }
 
 #[test]
@@ -179,7 +172,10 @@ fn a_single_file_is_a_tree() {
         source.held(stream.len() as u64);
         assert_same(&from, &to);
     }
-    assert_eq!(fs::read_dir(scratch.path().join("there")).unwrap().count(), 2);
+    assert_eq!(
+        fs::read_dir(scratch.path().join("there")).unwrap().count(),
+        2
+    );
     fs::remove_file(&from).unwrap();
     assert_eq!(source.begin(false).unwrap_err().code, "files-read");
 }
@@ -219,7 +215,8 @@ fn several_trees_go_in_one_stream_and_look_the_same() {
     }
     nasty::make(&at("one"));
     fs::write(at("two/x"), "x").unwrap();
-    let mut trees = TreesSource::new(vec![source("one"), source("two")], Box::new(BTreeSet::new)).unwrap();
+    let mut trees =
+        TreesSource::new(vec![source("one"), source("two")], Box::new(BTreeSet::new)).unwrap();
     let target = |name| TargetTree {
         root: at(name),
         devices: true,
@@ -269,4 +266,56 @@ fn a_change_in_the_last_round_is_a_failure_and_a_file_that_vanishes_before_is_no
     };
     assert!(failure.cause.contains("stood still"), "{}", failure.cause);
     pair.same_after_round();
+}
+
+#[test]
+fn a_stream_may_come_byte_by_byte() {
+    let mut pair = Pair::new();
+    fs::create_dir(pair.from.join("d")).unwrap();
+    fs::write(pair.from.join("d/f"), "content").unwrap();
+    let stream = stream(&mut pair.source);
+    pair.sink.begin().unwrap();
+    for (before, byte) in stream.iter().enumerate() {
+        assert!(pair.sink.held() <= before as u64);
+        pair.sink.take(&[*byte]).unwrap();
+    }
+    assert_eq!(pair.sink.end().unwrap(), pair.source.sent().digest);
+    assert_same(&pair.from, &pair.to);
+}
+
+/// Mounts an empty file system for as long as something is done.
+fn while_mounted<T>(at: &Path, options: &str, work: impl FnOnce() -> T) -> T {
+    let none = None::<&str>;
+    let flags = nix::mount::MsFlags::empty();
+    nix::mount::mount(none, at, Some("tmpfs"), flags, Some(options)).unwrap();
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    nix::mount::umount2(at, nix::mount::MntFlags::MNT_DETACH).unwrap();
+    done.unwrap()
+}
+
+#[test]
+fn what_is_mounted_in_a_tree_is_not_of_it() {
+    let mut pair = Pair::new();
+    let mount = pair.from.join("mount");
+    fs::create_dir(&mount).unwrap();
+    let sent = while_mounted(&mount, "", || {
+        fs::write(mount.join("inside"), "x").unwrap();
+        pair.round(true).0
+    });
+    assert_eq!(sent.entries, 2);
+    assert_eq!(fs::read_dir(pair.to.join("mount")).unwrap().count(), 0);
+    pair.same_after_round();
+}
+
+#[test]
+fn a_full_file_system_has_a_failure_of_its_own() {
+    let mut pair = Pair::new();
+    fs::write(pair.from.join("big"), vec![1; 2 << 20]).unwrap();
+    let stream = stream(&mut pair.source);
+    let failure = while_mounted(&pair.to, "size=1m", || {
+        pair.sink.begin().unwrap();
+        pair.sink.take(&stream).unwrap_err()
+    });
+    assert_eq!(failure.code, "files-space");
+    assert!(failure.cause.contains("to/big"), "{}", failure.cause);
 }

@@ -3,7 +3,7 @@
 use crate::checks;
 use super::options;
 use super::runtime::{Runtime, State, delete};
-use super::spec::{self, Spec};
+use super::spec::{self, Network, Spec};
 use crate::attempt::make_empty_directory;
 use crate::cgroup;
 use crate::criu::call::{self, Call, Called};
@@ -176,7 +176,11 @@ impl SourceKind for ContainerSource {
     }
 
     async fn freezing(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.keep(root, ledger).await
+        let given = match self.about().await?.spec.network() {
+            Network::At(path) => Some(path),
+            Network::Own | Network::Host => None,
+        };
+        self.wiring.keep(root, given.as_deref(), ledger).await
     }
 
     async fn held(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {

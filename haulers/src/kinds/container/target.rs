@@ -5,7 +5,7 @@ use super::cgroups;
 use crate::checks;
 use super::options;
 use super::runtime::{Runtime, check_id, delete};
-use super::spec::Spec;
+use super::spec::{Network, Spec};
 use crate::attempt::make_empty_directory;
 use crate::cgroup;
 use crate::criu::call::{self, Call, Called};
@@ -14,6 +14,7 @@ use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
 use crate::left::Notes;
 use crate::manifest::{self, Manifest};
+use crate::network::Netns;
 use crate::places;
 use crate::tasks::Task;
 use crate::tree::kind::TargetKind;
@@ -150,7 +151,7 @@ impl TargetKind for ContainerTarget {
         let spec = Spec::read(&about.config)?;
         let besides = Besides {
             cgroup: None,
-            network: about.network.is_some(),
+            network: spec.network() == Network::Own,
         };
         config::write(attempt, &self.exe, &self.plan, besides)?;
         make_empty_directory(Path::new(call::CONFIGS), ledger)?;
@@ -161,6 +162,10 @@ impl TargetKind for ContainerTarget {
             ledger.make(resource)?;
         }
         self.wiring.give(ledger).await?;
+        if let (Network::At(path), Some(described)) = (spec.network(), &about.network) {
+            let path = bundle::mapped(&self.plan.to.paths, &path);
+            self.wiring.build_given(&path, described, ledger).await?;
+        }
         let bundle = self.bundle(&about);
         let mut arguments = self.runtime.global_options(self.root(), attempt, &spec);
         let options = [
@@ -221,7 +226,10 @@ impl TargetKind for ContainerTarget {
 
     async fn namespaces(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         match self.about(ledger)?.network {
-            Some(described) => self.wiring.build(root, &described, ledger).await,
+            Some(described) => {
+                let own = Netns::of_task(root.pid)?;
+                self.wiring.build(own, &described, ledger).await
+            }
             None => Ok(()),
         }
     }

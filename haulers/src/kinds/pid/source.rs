@@ -95,7 +95,7 @@ impl SourceKind for PidSource {
     }
 
     async fn freezing(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.keep(root, ledger).await
+        self.wiring.keep(root, None, ledger).await
     }
 
     async fn held(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
