@@ -68,7 +68,7 @@ pub(crate) struct Tree {
     pub entries: u64,
     /// The bytes of its files.
     pub bytes: u64,
-    /// What it looks like from outside; see [`crate::files::Outline`].
+    /// What it looks like from outside; see [`crate::files::outline`].
     pub outline: String,
 }
 

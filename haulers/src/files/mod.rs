@@ -21,7 +21,7 @@ mod tests;
 mod tree;
 mod walk;
 
-pub(crate) use outline::{Outline, outline};
+pub(crate) use outline::outline;
 pub(crate) use sink::TreesSink;
 pub(crate) use source::TreesSource;
 

@@ -1,26 +1,33 @@
 //! Addresses of links: their description, listing, adding and removing.
 
-use super::links::Seen;
+use super::links::{self, Seen};
 use super::names::LinkName;
 use super::netlink::{Connection, Refusal, of_family};
+use super::route;
 use super::wire::{Answer, Attributes, CREATE, IPV4, IPV6, Message, REPLACE, family};
 use nix::libc;
 use phaul_core::failure::Failure;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Bytes of `struct ifaddrmsg`.
 const HEADER: usize = 8;
 /// `IFA_RT_PRIORITY`, `IFA_PROTO`.
 const METRIC: u16 = 9;
 const ORIGIN: u16 = 11;
-/// The flags that somebody chose, rather than the kernel: `IFA_F_HOMEADDRESS`,
-/// `IFA_F_MANAGETEMPADDR`, `IFA_F_NOPREFIXROUTE`, `IFA_F_MCAUTOJOIN`.
-const CHOSEN: u32 = 0x10 | 0x100 | 0x200 | 0x400;
 /// `IFA_F_NODAD`: in use at once, without asking whether another has it.
-pub(super) const AT_ONCE: u32 = 0x02;
+const AT_ONCE: u32 = 0x02;
+/// The flags that somebody chose, rather than the kernel: also `IFA_F_HOMEADDRESS`,
+/// `IFA_F_MANAGETEMPADDR`, `IFA_F_NOPREFIXROUTE`, `IFA_F_MCAUTOJOIN`.
+const CHOSEN: u32 = AT_ONCE | 0x10 | 0x100 | 0x200 | 0x400;
 /// `IFA_F_TENTATIVE`: not in use yet.
 const TENTATIVE: u32 = 0x40;
+/// How long new addresses of IPv6 may take until they are in use, and between two looks.
+const SETTLING: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_micros(500);
 /// Seconds that stand for no end.
 const FOREVER: u32 = u32::MAX;
 
@@ -185,10 +192,33 @@ pub(super) fn all(connection: &mut Connection, links: &[Seen]) -> Result<Vec<Add
         .collect())
 }
 
-/// Whether each address is in use, rather than still asked about.
-pub(super) fn settled(connection: &mut Connection, links: &[Seen]) -> Result<bool, Failure> {
-    let found = listed(connection, links)?;
-    Ok(found.iter().all(|(_, flags)| flags & TENTATIVE == 0))
+/// Waits until the addresses of IPv6 are in use on the links that are on: nobody can bind to
+/// one before, and the kernel takes no packet for it. One that asked nobody first is shown as
+/// in use a moment before its route makes it so.
+pub(super) fn settle(connection: &mut Connection) -> Result<(), Failure> {
+    let end = Instant::now() + SETTLING;
+    while !are_settled(connection)? {
+        if Instant::now() > end {
+            tracing::warn!("an address of IPv6 is not in use yet");
+            break;
+        }
+        sleep(LOOK);
+    }
+    Ok(())
+}
+
+fn are_settled(connection: &mut Connection) -> Result<bool, Failure> {
+    let mut links = links::all(connection)?;
+    links.retain(|link| link.up && link.running);
+    let addresses = listed(connection, &links)?;
+    let taken: BTreeSet<IpAddr> = route::raw(connection)?
+        .iter()
+        .filter_map(|answer| route::own_address(answer, IPV6))
+        .collect();
+    Ok(addresses
+        .iter()
+        .filter(|(address, _)| address.ip.is_ipv6())
+        .all(|(address, flags)| flags & TENTATIVE == 0 && taken.contains(&address.ip)))
 }
 
 fn listed(connection: &mut Connection, links: &[Seen]) -> Result<Vec<(Address, u32)>, Failure> {
@@ -214,12 +244,15 @@ pub(super) fn add(
     connection.ask(&address.message(libc::RTM_NEWADDR, flags, index, at_once))
 }
 
-/// Sets the flags of an address that is there to those that were chosen.
+/// Takes back that an address of IPv6 was in use at once, if nobody had chosen that.
 pub(super) fn reset_flags(
     connection: &mut Connection,
     index: u32,
     address: &Address,
 ) -> Result<(), Refusal> {
+    if address.ip.is_ipv4() || address.flags & AT_ONCE != 0 {
+        return Ok(());
+    }
     connection.ask(&address.message(libc::RTM_NEWADDR, REPLACE, index, 0))
 }
 

@@ -2,14 +2,15 @@
 
 use super::names::{LinkName, Mac};
 use super::netns::Netns;
-use super::packet::{ARP_TYPE, ICMP6, IPV6_TYPE, Offloads, sender, sum};
+use super::packet::{ARP_TYPE, ICMP6, IPV6_TYPE, Offloads, Sender, sender, sum};
 use phaul_core::failure::Failure;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::thread;
 use std::time::Duration;
 
-/// How often it is told, and how far apart: a frame may get lost.
-const TIMES: usize = 2;
-const APART: Duration = Duration::from_millis(5);
+/// After how long it is told again: a frame may get lost.
+const AGAIN: Duration = Duration::from_millis(5);
 /// All nodes on a link, and the hardware address of that group.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: Mac = Mac([0x33, 0x33, 0, 0, 0, 1]);
@@ -21,21 +22,21 @@ const OPTION: [u8; 2] = [2, 1];
 const HOPS: u8 = 255;
 
 /// Announces addresses by a link, with this hardware address or the link's own: in ARP as a
-/// question and as an answer, in IPv6 as an advertisement. It goes round the rules of the
-/// namespace, so it may be called within one that CRIU still locks.
+/// question and as an answer, in IPv6 as an advertisement. They are sent again a few milliseconds
+/// later, when this has returned. It goes round the rules of the namespace, so it may be called
+/// for one that CRIU still locks.
 ///
 /// # Errors
 ///
 /// `network-link-missing` if there is no such link; `network-announce` if it has no hardware
 /// address, or nothing can be sent.
-pub(super) async fn announce(
+pub(super) fn announce(
     netns: &Netns,
     link: &LinkName,
     ips: &[IpAddr],
     mac: Option<Mac>,
 ) -> Result<(), Failure> {
-    let (name, netns) = (link.clone(), netns.clone());
-    let (socket, seen) = super::off_runtime(move || sender(&netns, &name, Offloads::No)).await?;
+    let (socket, seen) = sender(netns, link, Offloads::No)?;
     let failed = |why: String| {
         let cause = format!("the addresses of {link} cannot be announced: {why}");
         Failure::new("network-announce", cause)
@@ -44,17 +45,19 @@ pub(super) async fn announce(
         .or(seen.mac)
         .ok_or_else(|| failed("it has no hardware address".to_owned()))?;
     let frames: Vec<Vec<u8>> = ips.iter().flat_map(|ip| announcements(*ip, mac)).collect();
-    for time in 0..TIMES {
-        if time > 0 {
-            tokio::time::sleep(APART).await;
-        }
-        for frame in &frames {
-            socket
-                .send(frame)
-                .map_err(|error| failed(error.to_string()))?;
-        }
-    }
-    Ok(())
+    send(&socket, &frames).map_err(|error| failed(error.to_string()))?;
+    let again = thread::Builder::new().name("phaul-announce".to_owned());
+    let begun = again.spawn(move || {
+        thread::sleep(AGAIN);
+        send(&socket, &frames)
+    });
+    begun
+        .map(drop)
+        .map_err(|error| failed(format!("they are not sent again: {error}")))
+}
+
+fn send(socket: &Sender, frames: &[Vec<u8>]) -> io::Result<()> {
+    frames.iter().try_for_each(|frame| socket.send(frame))
 }
 
 fn announcements(ip: IpAddr, mac: Mac) -> Vec<Vec<u8>> {

@@ -14,15 +14,9 @@ use nix::libc;
 use phaul_core::failure::Failure;
 use std::fmt::Display;
 use std::os::fd::AsRawFd;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 /// `VETH_INFO_PEER`.
 const OTHER_END: u16 = 1;
-/// How long new addresses of IPv6 may take until they are in use, and between two looks.
-const SETTLING: Duration = Duration::from_millis(500);
-const LOOK: Duration = Duration::from_micros(500);
-
 /// Which name the host's end of a link is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostEnd {
@@ -156,7 +150,7 @@ fn furnish(netns: &Netns, inside: &mut Connection, described: &Described) -> Res
         .iter()
         .filter(|address| names.contains(&&address.link))
         .partition(|address| address.ip.is_ipv4());
-    for address in old.into_iter().chain(new.into_iter().rev()) {
+    for address in old.iter().chain(new.iter().rev()) {
         let added = address::add(inside, number(&address.link)?, address);
         let what = format!("add the address {}/{}", address.ip, address.prefix);
         unless(added, &[Errno::EEXIST]).map_err(failed(what))?;
@@ -165,22 +159,13 @@ fn furnish(netns: &Netns, inside: &mut Connection, described: &Described) -> Res
         links::switch_on(inside, number(&link.name)?)
             .map_err(failed(format!("switch the link {} on", link.name)))?;
     }
-    settle(inside, &seen)?;
+    address::settle(inside)?;
+    for address in new {
+        address::reset_flags(inside, number(&address.link)?, address)
+            .map_err(failed(format!("change the address {}", address.ip)))?;
+    }
     prune_addresses(inside, &seen, &all.addresses)?;
     make_routes(inside, &seen, &all.routes)
-}
-
-/// Waits until the addresses are in use: nobody can bind to one before.
-fn settle(inside: &mut Connection, seen: &[Seen]) -> Result<(), Failure> {
-    let end = Instant::now() + SETTLING;
-    while !address::settled(inside, seen)? {
-        if Instant::now() > end {
-            tracing::warn!("an address of IPv6 is not in use yet");
-            break;
-        }
-        sleep(LOOK);
-    }
-    Ok(())
 }
 
 /// Removes addresses that the kernel added and the description does not have.

@@ -17,7 +17,8 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::thread::{self, JoinHandle};
+use std::thread;
+use tokio::sync::oneshot;
 
 /// Bytes that wait in the kernel at most, by its own count, which is up to four times the data.
 const ROOM: usize = 4 * BYTES_MAX;
@@ -27,7 +28,7 @@ const ROOM: usize = 4 * BYTES_MAX;
 pub(crate) struct Capture {
     /// Closed, it tells the thread to end.
     enough: UnixStream,
-    thread: JoinHandle<Kept>,
+    kept: oneshot::Receiver<Kept>,
 }
 
 impl Capture {
@@ -61,10 +62,14 @@ impl Capture {
 
     fn of(socket: Socket) -> io::Result<Self> {
         let (enough, stopped) = UnixStream::pair()?;
-        let thread = thread::Builder::new()
-            .name("phaul-capture".to_owned())
-            .spawn(move || keep(&socket, &stopped))?;
-        Ok(Self { enough, thread })
+        let (done, kept) = oneshot::channel();
+        let thread = thread::Builder::new().name("phaul-capture".to_owned());
+        thread.spawn(move || {
+            // Said before the socket is closed, which takes the kernel 10 to 20 ms. Nobody
+            // listens if the capture was dropped.
+            let _unheard = done.send(keep(&socket, &stopped));
+        })?;
+        Ok(Self { enough, kept })
     }
 
     /// Ends it: the frames that were kept, with those that came in until now.
@@ -73,15 +78,12 @@ impl Capture {
     ///
     /// `network-capture` if the thread that kept them ended early.
     pub(crate) async fn stop(self) -> Result<Frames, Failure> {
-        let Self { enough, thread } = self;
+        let Self { enough, kept } = self;
         drop(enough);
-        super::off_runtime(move || {
-            thread.join().map(Kept::frames).map_err(|_| {
-                let cause = "the frames that were kept are lost: their thread ended early";
-                Failure::lost("network-capture", cause)
-            })
+        kept.await.map(Kept::frames).map_err(|_| {
+            let cause = "the frames that were kept are lost: their thread ended early";
+            Failure::lost("network-capture", cause)
         })
-        .await
     }
 }
 

@@ -9,7 +9,8 @@
 use super::netlink::Connection;
 use super::netns::Netns;
 use super::nftables::{Family, Match, Way, apply, chain, delete, delete_all, drop_rule, table};
-use super::wire::{IPV4, IPV6, Message, ip_bytes};
+use super::wire::{EXCLUSIVE, IPV4, IPV6, Message, ip_bytes};
+use nix::errno::Errno;
 use phaul_core::failure::Failure;
 use std::net::IpAddr;
 
@@ -24,47 +25,56 @@ const ICMP6: u8 = 58;
 const SOLICITATION: u8 = 135;
 const ASKED_FOR: u32 = 8;
 
-/// How quiet an address is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quiet {
-    /// As if the host did not have it: at the target before the cut-over.
-    Wholly,
-    /// The host says that it has it, but takes and sends nothing: at the source in the cut-over,
-    /// so that nothing is accepted that would be lost.
-    Packets,
-}
-
 /// Keeps addresses quiet until [`unhush`]. Said again it replaces what was said for the id.
 ///
 /// # Errors
 ///
 /// `network-hush` if the id is none, or the kernel has no nftables.
-pub(super) fn hush(netns: &Netns, ips: &[IpAddr], id: &str, quiet: Quiet) -> Result<(), Failure> {
+pub(super) fn hush(netns: &Netns, ips: &[IpAddr], id: &str) -> Result<(), Failure> {
+    keep(netns, ips, id, true)
+}
+
+/// The same, except that who asks by ARP is answered: a lock such as CRIU's.
+#[cfg(test)]
+pub(super) fn lock(netns: &Netns, ips: &[IpAddr], id: &str) -> Result<(), Failure> {
+    keep(netns, ips, id, false)
+}
+
+fn keep(netns: &Netns, ips: &[IpAddr], id: &str, wholly: bool) -> Result<(), Failure> {
     let name = &table_name(id)?;
+    let connection = &mut Connection::netfilter(netns)?;
+    // The kernel takes several times as long for a batch that deletes something.
+    let mut done = apply(connection, &requests(name, ips, wholly, false));
+    if done.as_ref().is_err_and(|r| r.errno == Errno::EEXIST) {
+        done = apply(connection, &requests(name, ips, wholly, true));
+    }
+    done.map_err(|refusal| {
+        refusal
+            .failure("network-hush", "keep an address quiet until the cut-over")
+            .hint("phaul needs nftables in the kernel: CONFIG_NF_TABLES with INET and ARP")
+    })
+}
+
+/// All that keeps the addresses quiet; `anew` in the place of what there may be of this name.
+fn requests(name: &str, ips: &[IpAddr], wholly: bool, anew: bool) -> Vec<Message> {
     let mut requests = Vec::new();
     for family in [Family::Inet, Family::Arp] {
-        // Made first, so that there is one to delete; a batch is done all or none.
-        requests.extend([
-            table(family, name),
-            delete(family, name),
-            table(family, name),
-        ]);
+        if anew {
+            // Made first, so that there is one to delete; a batch is done all or none.
+            requests.extend([table(family, name), delete(family, name)]);
+        }
+        requests.push(table(family, name).flagged(EXCLUSIVE));
         for way in [Way::In, Way::Out] {
             requests.push(chain(family, name, way, false));
         }
     }
     for ip in ips {
         requests.extend(packets(name, *ip));
-        if quiet == Quiet::Wholly {
+        if wholly {
             requests.extend(questions(name, *ip));
         }
     }
-    let connection = &mut Connection::netfilter(netns)?;
-    apply(connection, &requests).map_err(|refusal| {
-        refusal
-            .failure("network-hush", "keep an address quiet until the cut-over")
-            .hint("phaul needs nftables in the kernel: CONFIG_NF_TABLES with INET and ARP")
-    })
+    requests
 }
 
 /// Ends what [`hush`] began. Nothing of this id counts as ended.
@@ -75,6 +85,11 @@ pub(super) fn hush(netns: &Netns, ips: &[IpAddr], id: &str, quiet: Quiet) -> Res
 pub(super) fn unhush(netns: &Netns, id: &str) -> Result<(), Failure> {
     let names = [table_name(id)?];
     let connection = &mut Connection::netfilter(netns)?;
+    // Both in one batch, which waits for the processors once.
+    let both = [Family::Arp, Family::Inet].map(|family| delete(family, &names[0]));
+    if apply(connection, &both).is_ok() {
+        return Ok(());
+    }
     for family in [Family::Arp, Family::Inet] {
         delete_all(connection, family, &names)?;
     }
@@ -88,7 +103,7 @@ pub(super) fn unhush(netns: &Netns, id: &str) -> Result<(), Failure> {
 /// `network-hush` if the kernel has no nftables.
 pub(super) fn can_hush(netns: &Netns) -> Result<(), Failure> {
     let id = format!("check-{}", std::process::id());
-    hush(netns, &[], &id, Quiet::Wholly)?;
+    hush(netns, &[], &id)?;
     unhush(netns, &id)
 }
 

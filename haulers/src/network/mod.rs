@@ -4,11 +4,6 @@
 //! All work of the kernel's goes by netlink and packet sockets that are opened within the
 //! namespace concerned, for as long as one piece of work lasts; no external program is run.
 //! Each undo may be repeated: what is not there counts as removed.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the haulers begin to use it when they move networks"
-)]
 
 mod address;
 mod announce;
@@ -38,9 +33,8 @@ mod wire;
 
 pub(crate) use build::HostEnd;
 pub(crate) use capture::Capture;
-pub(crate) use described::{Described, HostLink, Kind, Link};
+pub(crate) use described::{Described, HostLink, Link};
 pub(crate) use frames::Frames;
-pub(crate) use hush::Quiet;
 pub(crate) use mend::Mended;
 pub(crate) use moving::Taken;
 pub(crate) use names::{LinkName, Mac};
@@ -143,14 +137,9 @@ pub(crate) async fn holds(netns: &Netns, link: &LinkName, ip: IpAddr) -> Result<
 }
 
 /// Keeps addresses quiet until the quiet of this id ends.
-pub(crate) async fn hush(
-    netns: &Netns,
-    ips: &[IpAddr],
-    id: &str,
-    quiet: Quiet,
-) -> Result<(), Failure> {
+pub(crate) async fn hush(netns: &Netns, ips: &[IpAddr], id: &str) -> Result<(), Failure> {
     let (netns, ips, id) = (netns.clone(), ips.to_owned(), id.to_owned());
-    off_runtime(move || hush::hush(&netns, &ips, &id, quiet)).await
+    off_runtime(move || hush::hush(&netns, &ips, &id)).await
 }
 
 /// Tells the network where addresses are now.
@@ -160,5 +149,6 @@ pub(crate) async fn announce(
     ips: &[IpAddr],
     mac: Option<Mac>,
 ) -> Result<(), Failure> {
-    announce::announce(netns, link, ips, mac).await
+    let (netns, link, ips) = (netns.clone(), link.clone(), ips.to_owned());
+    off_runtime(move || announce::announce(&netns, &link, &ips, mac)).await
 }

@@ -15,8 +15,6 @@ use nix::libc;
 use phaul_core::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use std::thread::sleep;
-use std::time::Duration;
 
 /// `RTA_NH_ID`: a route by reference to an object that says the rest.
 const BY_REFERENCE: u16 = 30;
@@ -27,10 +25,6 @@ const THE_REST: [u16; 4] = [
     libc::RTA_MULTIPATH,
     libc::RTA_VIA,
 ];
-/// How often, and how far apart, it is looked whether an address of IPv6 is in use.
-const LOOKS: u32 = 200;
-const LOOK: Duration = Duration::from_millis(1);
-
 /// An address that is taken from a host, with all that is needed to give it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,16 +185,20 @@ fn remove(netns: &Netns, address: &Address) -> Result<(), Failure> {
     let Some(index) = sight.index(&address.link) else {
         return Ok(());
     };
-    let key = format!("ipv4/conf/{}/promote_secondaries", address.link);
-    let swapped = address.ip.is_ipv4().then_some(&key);
-    let before = match swapped {
-        Some(key) => Some(netns.inside(|| sysctls::swap(key, "1"))?),
-        None => None,
+    let all = address::all(&mut sight.connection, &sight.links)?;
+    let may_follow = |other: &Address| {
+        other.link == address.link && other.ip.is_ipv4() && other.ip != address.ip
     };
-    let removed = address::remove(&mut sight.connection, index, address);
-    if let (Some(key), Some(before)) = (swapped, before) {
-        netns.inside(|| sysctls::swap(key, &before))?;
-    }
+    let mut remove = || address::remove(&mut sight.connection, index, address);
+    let removed = if address.ip.is_ipv4() && all.iter().any(may_follow) {
+        let key = format!("ipv4/conf/{}/promote_secondaries", address.link);
+        let before = netns.inside(|| sysctls::swap(&key, "1"))?;
+        let removed = remove();
+        netns.inside(|| sysctls::swap(&key, &before))?;
+        removed
+    } else {
+        remove()
+    };
     unless(removed, &[Errno::EADDRNOTAVAIL, Errno::ENODEV]).map_err(cannot("remove", address))
 }
 
@@ -269,12 +267,7 @@ fn add(sight: &mut Sight, index: u32, address: &Address) -> Result<(), Failure> 
     }
     added.map_err(cannot("add", address))?;
     if address.ip.is_ipv6() {
-        for _ in 0..LOOKS {
-            if address::settled(&mut sight.connection, &sight.links)? {
-                break;
-            }
-            sleep(LOOK);
-        }
+        address::settle(&mut sight.connection)?;
         address::reset_flags(&mut sight.connection, index, address)
             .map_err(cannot("change", address))?;
     }

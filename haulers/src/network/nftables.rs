@@ -5,7 +5,6 @@ use super::netlink::{Connection, Refusal, of_family, unless};
 use super::netns::Netns;
 use super::wire::{Answer, Attributes, CREATE, Message};
 use nix::errno::Errno;
-use nix::libc;
 use phaul_core::failure::Failure;
 
 /// Bytes of `struct nfgenmsg`.

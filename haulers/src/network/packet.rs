@@ -12,6 +12,7 @@ use socket2::{Domain, SockFilter, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
+use std::thread;
 
 /// Bytes of the header of Ethernet.
 pub(super) const ETHERNET: usize = 14;
@@ -227,6 +228,31 @@ pub(super) enum Offloads {
 }
 
 /// A socket that sends frames by a link, and receives none.
+#[derive(Debug)]
+pub(super) struct Sender(Option<Socket>);
+
+impl Sender {
+    /// Sends a frame, whole.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub(super) fn send(&self, frame: &[u8]) -> io::Result<()> {
+        let socket = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        socket.send(frame).map(drop)
+    }
+}
+
+impl Drop for Sender {
+    /// To close a packet socket takes the kernel 10 to 20 ms, for which no cut-over waits.
+    fn drop(&mut self) {
+        let socket = self.0.take();
+        // Without a thread the socket is closed here.
+        let _begun = thread::Builder::new().spawn(move || drop(socket));
+    }
+}
+
+/// Opens such a socket; with it what the link is.
 ///
 /// # Errors
 ///
@@ -235,10 +261,10 @@ pub(super) fn sender(
     netns: &Netns,
     link: &LinkName,
     offloads: Offloads,
-) -> Result<(Socket, links::Seen), Failure> {
+) -> Result<(Sender, links::Seen), Failure> {
     let (socket, seen) = open(netns, link, offloads)?;
     bind_to_link(&socket, seen.index, 0).map_err(|error| no_socket(link, error.into()))?;
-    Ok((socket, seen))
+    Ok((Sender(Some(socket)), seen))
 }
 
 /// A socket that receives the frames that are meant, coming and going by a link, at once.

@@ -36,7 +36,7 @@ pub(super) fn out_of(
     }
     let (socket, _) = sender(netns, link, Offloads::Yes)?;
     Ok(each(frames, towards, |frame| {
-        socket.send(&frame.for_a_link()).map(drop)
+        socket.send(&frame.for_a_link())
     }))
 }
 

@@ -220,6 +220,13 @@ fn expiry(attributes: &Parsed<'_>) -> Option<u32> {
         .filter(|seconds| *seconds > 0)
 }
 
+/// The address of this host's own that a route of the local table stands for.
+pub(super) fn own_address(answer: &Answer, family: u8) -> Option<IpAddr> {
+    let (header, attributes) = answer.split(ROUTE_HEADER)?;
+    let is_own = header.first() == Some(&family) && header.get(7) == Some(&libc::RTN_LOCAL);
+    is_own.then(|| attributes.ip(libc::RTA_DST)).flatten()
+}
+
 /// The routes of IPv4 and IPv6 as the kernel tells of them.
 pub(super) fn raw(connection: &mut Connection) -> Result<Vec<Answer>, Failure> {
     let answers = connection

@@ -159,8 +159,7 @@ pub(super) fn set_of_links(
     write(netns, list.iter().filter(concerns_one))
 }
 
-/// One setting of a link, changed while some work is done and then put back. The other
-/// settings' errors are the work's.
+/// Changes a setting of the calling thread's namespace; what it was before.
 ///
 /// # Errors
 ///

@@ -135,10 +135,11 @@ impl SourceWiring {
             return Ok(());
         }
         note(ledger, TAKEN, &taken)?;
-        for address in &taken {
-            network::take(&host, address).await?;
+        for address in &mut taken {
+            // Of the routes only those that really went are given back.
+            *address = network::take(&host, address).await?;
         }
-        Ok(())
+        note(ledger, TAKEN, &taken)
     }
 
     /// Gives back the addresses that were taken, if any were, and plugs the links in again.

@@ -3,7 +3,7 @@
 use super::given::{self, There};
 use super::{Kept, Moving};
 use crate::network::{
-    self, Described, Frames, HostEnd, HostLink, Link, LinkName, Mac, Netns, Quiet, Towards,
+    self, Described, Frames, HostEnd, HostLink, Link, LinkName, Mac, Netns, Towards,
 };
 use crate::tasks::Task;
 use phaul_core::executor::ports::{Ledger, Resource};
@@ -77,7 +77,7 @@ impl TargetWiring {
         }
         let host = Netns::own()?;
         let ips: Vec<IpAddr> = moving.iter().map(|moved| moved.ip).collect();
-        network::hush(&host, &ips, self.run.as_str(), Quiet::Wholly).await?;
+        network::hush(&host, &ips, self.run.as_str()).await?;
         for moved in &moving {
             network::give(&host, &moved.to, moved.ip, moved.prefix).await?;
         }
@@ -252,7 +252,10 @@ fn told(announced: Result<(), Failure>) {
 
 fn replayed(frames: &Frames, sent: Result<network::Replayed, Failure>) {
     match sent {
-        Ok(sent) => tracing::debug!(kept = frames.len(), sent = sent.sent, "frames sent again"),
+        Ok(sent) => {
+            let (kept, lost) = (frames.len(), frames.lost());
+            tracing::debug!(kept, lost, sent = sent.sent, refused = sent.refused, "sent again");
+        }
         Err(failure) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
     }
 }

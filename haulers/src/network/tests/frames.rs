@@ -1,7 +1,7 @@
 //! Frames that are kept while nobody takes them, and sent again.
 
 use super::*;
-use crate::network::{self, Capture, Frames, Quiet, Towards};
+use crate::network::{self, Capture, Frames, Towards};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -46,10 +46,8 @@ async fn a_containers_frames_arrive_after_the_lock() {
             let replayed = network::replay_out_of(&host, &vct, &frames, &towards)
                 .await
                 .unwrap();
-            println!("{replayed:?} in {:?}", begin.elapsed());
             assert_eq!((replayed.sent, replayed.refused), (frames.len(), 0));
             hear(&mut stream, &what);
-            println!("container {at} {} bytes: {:?}", what.len(), begin.elapsed());
             assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
             sent.join().unwrap();
         }
@@ -84,8 +82,7 @@ async fn a_hosts_frames_arrive_in_its_own_sockets() {
         for text in [b"hello".to_vec(), much()] {
             say(&mut stream, b"before");
             let capture = Capture::start(&host, &br0, towards.clone()).await.unwrap();
-            network::hush(&host, &ips, "x", Quiet::Packets)
-                .await
+            crate::network::hush::lock(&host, &ips, "x")
                 .unwrap();
             let (mut sending, sent) = (stream.try_clone().unwrap(), text.clone());
             let sent = std::thread::spawn(move || sending.write_all(&sent).unwrap());
@@ -96,10 +93,8 @@ async fn a_hosts_frames_arrive_in_its_own_sockets() {
             let replayed = network::replay_into_host(&host, &frames, &towards)
                 .await
                 .unwrap();
-            println!("{replayed:?} in {:?}", begin.elapsed());
             assert_eq!((replayed.sent, replayed.refused), (frames.len(), 0));
             hear(&mut stream, &text);
-            println!("host {at} {} bytes: {:?}", text.len(), begin.elapsed());
             assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
             sent.join().unwrap();
         }
@@ -117,8 +112,7 @@ async fn a_connection_that_begins_meanwhile_begins_at_once() {
     let _served = echo(&host, at);
     let towards = Towards::Ips(vec![what]);
     let capture = Capture::start(&host, &br0, towards.clone()).await.unwrap();
-    network::hush(&host, &[what], "x", Quiet::Packets)
-        .await
+    crate::network::hush::lock(&host, &[what], "x")
         .unwrap();
     let (from, begin) = (client.clone(), Instant::now());
     let connecting = std::thread::spawn(move || {

@@ -1,7 +1,7 @@
 //! Addresses that are there and keep quiet.
 
 use super::*;
-use crate::network::{self, Quiet};
+use crate::network;
 use std::io::ErrorKind;
 
 /// Longer than an answer takes, where there is one.
@@ -35,11 +35,10 @@ async fn a_quiet_address_answers_nobody() {
     let mac = ip(&host, "-br link show br0");
     let mac = mac.split_whitespace().nth(2).unwrap().to_owned();
     for _ in 0..2 {
-        network::hush(&host, &ips, "run-1", Quiet::Wholly)
+        network::hush(&host, &ips, "run-1")
             .await
             .unwrap();
     }
-    let begin = Instant::now();
     for (what, prefix) in ips.into_iter().zip([24, 64]) {
         network::give(&host, &link("br0"), what, prefix)
             .await
@@ -53,7 +52,6 @@ async fn a_quiet_address_answers_nobody() {
         assert_silent(&client, what);
         ip(&client, &format!("neigh del {what} dev eth0"));
     }
-    println!("quiet {:?}", begin.elapsed());
     // Other addresses of the host are not concerned.
     ip(&host, "addr add 10.0.0.6/24 dev br0");
     assert_answers(&client, addr("10.0.0.6"));
@@ -77,11 +75,9 @@ async fn packets_alone_can_be_kept_away() {
             .unwrap();
         assert_answers(&client, what);
     }
-    network::hush(&host, &ips, "a", Quiet::Packets)
-        .await
+    crate::network::hush::lock(&host, &ips, "a")
         .unwrap();
-    network::hush(&host, &ips, "b", Quiet::Packets)
-        .await
+    crate::network::hush::lock(&host, &ips, "b")
         .unwrap();
     network::unhush(&host, "b").await.unwrap();
     for what in ips {
