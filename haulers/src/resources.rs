@@ -97,13 +97,22 @@ fn put_back(path: &Path, aside: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
         Ok(_) => {}
     }
-    remove(path, true)?;
+    remove_either(path)?;
     fs::rename(aside, path)
 }
 
-/// Removes whatever stands at a path, a directory with all that is in it.
+/// Removes what was moved aside: a file, or a directory with all that is in it.
 pub(crate) async fn remove_all(path: &Path) -> Result<(), Failure> {
-    take_time(path, |path| remove(path, true)).await
+    take_time(path, remove_either).await
+}
+
+fn remove_either(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(error),
+        Ok(about) if about.is_dir() => remove(path, true),
+        Ok(_) => fs::remove_file(path),
+    }
 }
 
 fn stuck(path: &Path, error: &io::Error) -> Failure {
@@ -143,8 +152,7 @@ fn remove(path: &Path, whole: bool) -> io::Result<()> {
     };
     let name = CString::new(name.as_bytes()).map_err(io::Error::other)?;
     let removed = if whole {
-        let directory = fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
-        remove_entry(&parent, &name, directory, 0)
+        remove_entry(&parent, &name, true, 0)
     } else {
         remove_contents(&parent, &name, 0)
     };
