@@ -1,4 +1,6 @@
-//! Undoing what runs make: directories, files, cgroups, mounts.
+//! Undoing what runs make: directories, files, cgroups, mounts, containers.
+
+mod container;
 
 use crate::cgroup;
 use async_trait::async_trait;
@@ -17,8 +19,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Directories within each other deeper than this are not phaul's.
-const DEPTH_MAX: u32 = 64;
+/// Directories within each other deeper than this are not removed: each level takes a descriptor.
+const DEPTH_MAX: u32 = 256;
 
 /// Undoes the resources of this host.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,15 +30,18 @@ pub struct HostUndo;
 impl Undo for HostUndo {
     async fn undo(&self, resource: &Resource) -> Result<(), Failure> {
         match resource {
-            Resource::Directory { path } => {
-                let path = path.clone();
-                // A large set of images takes its time to go.
-                let removed = tokio::task::spawn_blocking(move || {
-                    remove_directory(&path).map_err(|error| stuck(&path, &error))
-                });
-                removed
-                    .await
-                    .unwrap_or_else(|error| Err(Failure::new("resource-stuck", error.to_string())))
+            Resource::Directory { path } => take_time(path, |path| remove(path, true)).await,
+            Resource::Contents { path } => take_time(path, |path| remove(path, false)).await,
+            Resource::EmptyDirectory { path } => match fs::remove_dir(path) {
+                Err(error) if !is_missing(&error) && !is_in_use(&error) => Err(stuck(path, &error)),
+                _ => Ok(()),
+            },
+            Resource::Aside { path, aside } => {
+                let aside = aside.clone();
+                take_time(path, move |path| put_back(path, &aside)).await
+            }
+            Resource::Container { runtime, root, id } => {
+                container::remove(runtime, root.as_deref(), id).await
             }
             Resource::File { path } => match fs::remove_file(path) {
                 Err(error) if !is_missing(&error) => Err(stuck(path, &error)),
@@ -46,6 +51,34 @@ impl Undo for HostUndo {
             Resource::Mount { path } => unmount(path).map_err(|error| stuck(path, &error.into())),
         }
     }
+}
+
+/// Does on a thread of its own what may take its time: a large tree does not go at once.
+async fn take_time(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+) -> Result<(), Failure> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || work(&path).map_err(|error| stuck(&path, &error)))
+        .await
+        .unwrap_or_else(|error| Err(Failure::new("resource-stuck", error.to_string())))
+}
+
+/// Whether a directory is not empty, or something is mounted on it: then it is not ours alone.
+fn is_in_use(error: &io::Error) -> bool {
+    use io::ErrorKind::{DirectoryNotEmpty, ResourceBusy};
+    matches!(error.kind(), DirectoryNotEmpty | ResourceBusy)
+}
+
+/// Puts a directory back that was moved aside. If it is not there it was never moved, or is back.
+fn put_back(path: &Path, aside: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(aside) {
+        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    remove(path, true)?;
+    fs::rename(aside, path)
 }
 
 fn stuck(path: &Path, error: &io::Error) -> Failure {
@@ -72,9 +105,9 @@ fn unmount(path: &Path) -> nix::Result<()> {
     }
 }
 
-/// Removes a directory with all that is in it. It follows no link and enters no mount: one
-/// that somebody put there is an error, not a tree to be removed.
-fn remove_directory(path: &Path) -> io::Result<()> {
+/// Removes all that is in a directory, and the directory itself if `whole`. It follows no link
+/// and enters no mount: one that somebody put there is an error, not a tree to be removed.
+fn remove(path: &Path, whole: bool) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("it has no parent"));
     };
@@ -84,7 +117,12 @@ fn remove_directory(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     let name = CString::new(name.as_bytes()).map_err(io::Error::other)?;
-    match remove_entry(&parent, &name, true, 0) {
+    let removed = if whole {
+        remove_entry(&parent, &name, true, 0)
+    } else {
+        remove_contents(&parent, &name, 0)
+    };
+    match removed {
         Err(Errno::ENOENT) => Ok(()),
         other => other.map_err(io::Error::from),
     }
@@ -94,6 +132,11 @@ fn remove_entry(parent: &OwnedFd, name: &CString, directory: bool, depth: u32) -
     if !directory {
         return unlinkat(parent, name.as_c_str(), UnlinkatFlags::NoRemoveDir);
     }
+    remove_contents(parent, name, depth)?;
+    unlinkat(parent, name.as_c_str(), UnlinkatFlags::RemoveDir)
+}
+
+fn remove_contents(parent: &OwnedFd, name: &CString, depth: u32) -> nix::Result<()> {
     if depth > DEPTH_MAX {
         return Err(Errno::ELOOP);
     }
@@ -120,7 +163,7 @@ fn remove_entry(parent: &OwnedFd, name: &CString, directory: bool, depth: u32) -
             Err(error) => return Err(error),
         }
     }
-    unlinkat(parent, name.as_c_str(), UnlinkatFlags::RemoveDir)
+    Ok(())
 }
 
 fn is_directory(parent: &OwnedFd, name: &OsStr) -> nix::Result<bool> {
@@ -173,6 +216,59 @@ mod tests {
         symlink(&kept, &link).unwrap();
         assert!(undo(directory(&link)).await.is_err());
         assert!(kept.join("file").exists());
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_was_there_is_emptied_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("there");
+        fs::create_dir_all(path.join("a/b")).unwrap();
+        fs::write(path.join("a/file"), "x").unwrap();
+        for _ in 0..2 {
+            undo(Resource::Contents { path: path.clone() })
+                .await
+                .unwrap();
+            assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        }
+        fs::remove_dir(&path).unwrap();
+        undo(Resource::Contents { path }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_with_something_in_it_is_somebody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("parent");
+        fs::create_dir_all(path.join("other")).unwrap();
+        let resource = Resource::EmptyDirectory { path: path.clone() };
+        undo(resource.clone()).await.unwrap();
+        assert!(path.join("other").exists());
+        fs::remove_dir(path.join("other")).unwrap();
+        for _ in 0..2 {
+            undo(resource.clone()).await.unwrap();
+            assert!(!path.exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_moved_aside_goes_back_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, aside) = (dir.path().join("rootfs"), dir.path().join(".rootfs.aside"));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("old"), "x").unwrap();
+        let resource = Resource::Aside {
+            path: path.clone(),
+            aside: aside.clone(),
+        };
+        // It was never moved: what stands there is what stood there.
+        undo(resource.clone()).await.unwrap();
+        assert!(path.join("old").exists());
+        fs::rename(&path, &aside).unwrap();
+        fs::create_dir_all(path.join("new/deeper")).unwrap();
+        for _ in 0..2 {
+            undo(resource.clone()).await.unwrap();
+            assert!(path.join("old").exists() && !path.join("new").exists());
+            assert!(!aside.exists());
+        }
     }
 
     #[tokio::test]

@@ -319,7 +319,11 @@ impl TargetHauler for PidTarget {
         }
     }
 
-    async fn release(&mut self, ledger: &mut dyn Ledger) -> Result<u64, Failure> {
+    async fn release(
+        &mut self,
+        _farewell: &Manifest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<u64, Failure> {
         self.let_run(ledger).await
     }
 
