@@ -40,10 +40,13 @@ pub enum Ask {
     Preflight(Manifest),
     /// Make what the run needs.
     Reserve,
+    /// Say that the files of a round have arrived, and are those that were meant.
+    Files(FilesRound),
     /// Restore the workload from the images that were sent, and hold it.
     Restore(Vec<ImageFile>),
-    /// Let the workload run.
-    Resume,
+    /// Let the workload run. With it goes what the source's hauler has for the target's: it may
+    /// be nothing, and nothing depends on its arrival.
+    Resume(Manifest),
     /// Undo the run.
     Drop,
     /// Say that all is cleaned.
@@ -73,6 +76,28 @@ pub struct ImageFile {
     pub size: u64,
 }
 
+/// A round of files that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesRound {
+    /// Its number in the attempt; the first is 1.
+    pub round: u32,
+    /// The length of its stream, in bytes.
+    pub bytes: u64,
+    /// The digest of all files as they must be after it.
+    pub digest: String,
+}
+
+/// What the target has put in place of the last round of files that it saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilesHeld {
+    /// The attempt of the round.
+    pub attempt: u32,
+    /// The number of the round.
+    pub round: u32,
+    /// How many bytes of the round's stream.
+    pub bytes: u64,
+}
+
 /// What the target answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -81,7 +106,15 @@ pub enum Answer {
     /// The checks of this host.
     Checked(Vec<Check>),
     /// What the run needs is there.
-    Reserved,
+    Reserved {
+        /// What is there of the files already, from an earlier attempt.
+        held: Option<FilesHeld>,
+    },
+    /// The files of the round are in place.
+    FilesTaken {
+        /// Its number.
+        round: u32,
+    },
     /// The workload is restored and held.
     Prepared,
     /// The workload runs; milliseconds from the word to resume until it did.
@@ -111,6 +144,13 @@ pub enum AnswerKind {
     },
 }
 
+impl Manifest {
+    /// One that says nothing.
+    pub const fn none() -> Self {
+        Self(serde_json::Value::Null)
+    }
+}
+
 impl Ask {
     /// Its kind.
     pub fn kind(&self) -> AskKind {
@@ -118,24 +158,37 @@ impl Ask {
             Self::Open(_) => AskKind::Open,
             Self::Preflight(_) => AskKind::Preflight,
             Self::Reserve => AskKind::Reserve,
+            Self::Files(_) => AskKind::Files,
             Self::Restore(_) => AskKind::Restore,
-            Self::Resume => AskKind::Resume,
+            Self::Resume(_) => AskKind::Resume,
             Self::Drop => AskKind::Drop,
             Self::Finish => AskKind::Finish,
         }
     }
 }
 
-/// A piece of an image on a bulk stream.
+/// What a chunk is a piece of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// An image, by its name.
+    Image(String),
+    /// The stream of a round of files.
+    Files {
+        /// The round's number in the attempt; the first is 1.
+        round: u32,
+    },
+}
+
+/// A piece of something on a bulk stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// The run it belongs to.
     pub run: RunId,
     /// The attempt it belongs to.
     pub attempt: u32,
-    /// The image's name.
-    pub file: String,
-    /// Where in the image it stands, in bytes.
+    /// What it is a piece of.
+    pub part: Part,
+    /// Where in that it stands, in bytes.
     pub offset: u64,
     /// The bytes: at most [`CHUNK_MAX`].
     pub data: Bytes,
@@ -143,3 +196,6 @@ pub struct Chunk {
 
 /// The largest chunk, in bytes.
 pub const CHUNK_MAX: usize = 1 << 20;
+
+/// The largest word from hauler to hauler that goes along with [`Ask::Resume`], in bytes of JSON.
+pub const FAREWELL_MAX: usize = 4 << 20;

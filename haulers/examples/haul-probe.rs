@@ -135,7 +135,10 @@ impl Half for Destination {
                 .map(|()| json!("reserved")),
             ["images"] => Ok(json!(half.images())),
             ["restore"] => half.restore(book).await.map(|()| json!("restored")),
-            ["release"] => half.release(&Manifest(serde_json::Value::Null), book).await.map(|ms| json!({"ms": ms})),
+            ["release"] => half
+                .release(&Manifest::none(), book)
+                .await
+                .map(|ms| json!({"ms": ms})),
             ["discard"] => half.discard(book).await.map(|()| json!("discarded")),
             ["clean"] => half.clean(book).await.map(|()| json!("cleaned")),
             ["logs"] => Ok(json!(half.logs())),

@@ -7,9 +7,9 @@ use phaul_core::graph::{
     AskKind, Broken, Condition, Edge, EventKind, Graph, Guard, Node, Parts, Phase, RetryPolicy,
     Side, StateName, Work,
 };
-use phaul_core::plan::{Gate, Millis, Plan, Retry};
+use phaul_core::plan::{FileSet, Gate, Millis, Plan, Retry};
 
-use Condition::{Again, Cancelled as SaidStop, Committed, Refused as SaidNo, TriesLeft};
+use Condition::{Again, Cancelled as SaidStop, Committed, MoreFiles, Refused as SaidNo, TriesLeft};
 use EventKind::{Cancelled, Done, Failed, Lost, Refused, Reopened, Restarted, Unsure};
 use StateName as S;
 
@@ -108,44 +108,68 @@ fn policy(retry: &Retry, tries: u32, longest: Millis) -> RetryPolicy {
 
 type Stage = (S, Option<Work>, Option<AskKind>);
 
-/// Frozen, and still to be let go.
-const FROZEN: [Stage; 3] = [
-    (S::Freeze, Some(Work::Freeze), None),
-    (S::FinalMemory, Some(Work::Send), None),
-    (S::Restore, None, Some(AskKind::Restore)),
-];
-
-fn source(plan: &Plan) -> Parts {
+/// The workload runs.
+fn before(plan: &Plan) -> Vec<Stage> {
+    let files =
+        has_tree(plan).then_some((S::CopyFiles, Some(Work::CopyFiles), Some(AskKind::Files)));
     let gate = (plan.gate == Gate::Ask).then_some((S::Gate, Some(Work::Gate), None));
-    let before: Vec<Stage> = [
+    [
         (S::Connect, Some(Work::Connect), Some(AskKind::Open)),
         (S::Preflight, Some(Work::Inspect), Some(AskKind::Preflight)),
         (S::Reserve, Some(Work::Reserve), Some(AskKind::Reserve)),
     ]
     .into_iter()
+    .chain(files)
     .chain(gate)
-    .collect();
+    .collect()
+}
+
+/// Frozen, and still to be let go.
+fn frozen(plan: &Plan) -> Vec<Stage> {
+    let files =
+        has_tree(plan).then_some((S::FinalFiles, Some(Work::FinalFiles), Some(AskKind::Files)));
+    [
+        (S::Freeze, Some(Work::Freeze), None),
+        (S::FinalMemory, Some(Work::Send), None),
+    ]
+    .into_iter()
+    .chain(files)
+    .chain([(S::Restore, None, Some(AskKind::Restore))])
+    .collect()
+}
+
+/// Whether files are copied in rounds.
+fn has_tree(plan: &Plan) -> bool {
+    let is_tree = |set: &FileSet| matches!(set, FileSet::Tree { .. });
+    plan.files.iter().any(is_tree)
+}
+
+fn source(plan: &Plan) -> Parts {
+    let (before, frozen) = (before(plan), frozen(plan));
     let mut table = Table::new(Side::Source);
-    source_states(&mut table, &before);
-    let way: Vec<S> = (before.iter().chain(&FROZEN))
+    source_states(&mut table, &before, &frozen);
+    let way: Vec<S> = (before.iter().chain(&frozen))
         .map(|(state, ..)| *state)
         .chain([S::Commit, S::Resume, S::Clean, S::Done])
         .collect();
     for pair in way.windows(2) {
-        table.on(pair[0], Done, pair[1]);
+        match pair[0] {
+            S::CopyFiles => table.either(S::CopyFiles, Done, MoreFiles, S::CopyFiles, pair[1]),
+            state => table.on(state, Done, pair[1]),
+        }
     }
-    until_commit(&mut table, &before, &plan.retry);
+    until_commit(&mut table, &before, &frozen, &plan.retry);
     from_commit_on(&mut table, &plan.retry);
     undoing(&mut table, &plan.retry);
     table.parts
 }
 
-fn source_states(table: &mut Table, before: &[Stage]) {
+fn source_states(table: &mut Table, before: &[Stage], frozen: &[Stage]) {
     for (state, work, ask) in before {
         table.state(*state, Phase::Before, *work, *ask);
     }
-    for (state, work, ask) in FROZEN {
-        table.state(state, Phase::Frozen, work, ask);
+    for (state, work, ask) in frozen {
+        table.state(*state, Phase::Frozen, *work, *ask);
     }
     let resume = Some(AskKind::Resume);
     let finish = Some(AskKind::Finish);
@@ -162,7 +186,7 @@ fn source_states(table: &mut Table, before: &[Stage]) {
 
 /// Whatever goes wrong before the freeze, the workload has not noticed; once it is frozen it is
 /// let go first.
-fn until_commit(table: &mut Table, before: &[Stage], retry: &Retry) {
+fn until_commit(table: &mut Table, before: &[Stage], frozen: &[Stage], retry: &Retry) {
     let attempts = policy(retry, retry.attempts, retry.backoff_longest);
     for (state, ..) in before {
         table.edge(
@@ -178,9 +202,9 @@ fn until_commit(table: &mut Table, before: &[Stage], retry: &Retry) {
         table.either(*state, Restarted, SaidStop, S::Drop, S::Connect);
     }
     table.on(S::Preflight, Refused, S::Drop);
-    for (state, ..) in FROZEN {
+    for (state, ..) in frozen {
         for event in [Failed, Lost, Cancelled, Restarted] {
-            table.on(state, event, S::Thaw);
+            table.on(*state, event, S::Thaw);
         }
     }
 }
@@ -280,67 +304,4 @@ fn target() -> Parts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use phaul_core::plan::{Haul, Pid, PidSource, Target};
-
-    pub(crate) fn plan() -> Plan {
-        let haul = Haul::Pid(Pid {
-            root: PidSource::Pid(1234),
-            shell_job: false,
-        });
-        let to = Target {
-            agent: "10.77.0.2:7420".into(),
-            identity: "b".into(),
-            id: None,
-            paths: Default::default(),
-        };
-        Plan::new("example", haul, to)
-    }
-
-    #[test]
-    fn every_plan_compiles_to_valid_graphs() {
-        for gate in [Gate::None, Gate::Ask] {
-            for attempts in [1, 3] {
-                let mut plan = plan();
-                plan.gate = gate;
-                plan.retry.attempts = attempts;
-                let graphs = compile(&plan).unwrap_or_else(|broken| panic!("{broken:#?}"));
-                assert_eq!(
-                    graphs.source.node(S::Gate).is_some(),
-                    gate == Gate::Ask,
-                    "the gate is there exactly when the plan asks for it"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn the_way_to_success_is_the_contract() {
-        let graphs = compile(&plan()).unwrap();
-        let names = |graph: &Graph| {
-            let names: Vec<&str> = graph.main_path().iter().map(|s| s.name()).collect();
-            names.join(" > ")
-        };
-        assert_eq!(
-            names(&graphs.source),
-            "connect > preflight > reserve > freeze > final-memory > restore > commit > resume > clean > done"
-        );
-        assert_eq!(
-            names(&graphs.target),
-            "accept > reserve > receive > restore > prepared > resume > clean > done"
-        );
-    }
-
-    #[test]
-    fn different_plans_have_different_digests() {
-        let mut other = plan();
-        other.gate = Gate::Ask;
-        let (one, two) = (compile(&plan()).unwrap(), compile(&other).unwrap());
-        assert_ne!(one.source.digest(), two.source.digest());
-        assert_eq!(
-            one.source.digest(),
-            compile(&plan()).unwrap().source.digest()
-        );
-    }
-}
+mod tests;

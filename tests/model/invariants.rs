@@ -10,6 +10,10 @@ pub(crate) fn broken(world: &World, source: &Graph, target: &Graph) -> Option<&'
     if runs_there && world.stale {
         return Some("rewound"); // the target runs from images that the source ran past
     }
+    let left_behind = world.has_files && !world.files.is_some_and(|files| files.fresh);
+    if runs_there && left_behind {
+        return Some("rewound"); // or with files that it wrote to since
+    }
     if runs_there && world.here != Here::Dead {
         return Some("I1");
     }

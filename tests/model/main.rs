@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod files;
 mod invariants;
 mod moves;
 mod search;
@@ -21,21 +22,40 @@ const SMALL: Bounds = Bounds {
     attempts: 1,
     crashes: 1,
     cancels: 0,
+    files: false,
+};
+
+/// The same for a plan with files, which has more states: only the whole suite crashes there.
+const FILES: Bounds = Bounds {
+    crashes: 0,
+    files: true,
+    ..SMALL
 };
 
 /// What the whole suite goes through besides.
 #[cfg(feature = "lab")]
-const LARGE: [(Bounds, usize); 1] = [(
-    Bounds {
-        attempts: 1,
-        crashes: 1,
-        cancels: 1,
-    },
-    817_846,
-)];
+const LARGE: [(Bounds, usize); 2] = [
+    (
+        Bounds {
+            attempts: 1,
+            crashes: 1,
+            cancels: 1,
+            files: false,
+        },
+        817_846,
+    ),
+    (
+        Bounds {
+            crashes: 1,
+            ..FILES
+        },
+        484_965,
+    ),
+];
 
 /// Pinned: a change of the protocol changes it, and must be looked at.
 const SMALL_STATES: usize = 227_424;
+const FILES_STATES: usize = 51_073;
 
 fn holds(bounds: Bounds, states: usize) {
     match search(&World::new(bounds), &Rules::default()) {
@@ -58,16 +78,25 @@ fn the_invariants_hold_in_every_reachable_state() {
     holds(SMALL, SMALL_STATES);
 }
 
+#[test]
+fn the_invariants_hold_when_files_are_copied_in_rounds() {
+    holds(FILES, FILES_STATES);
+}
+
 #[cfg(feature = "lab")]
 #[test]
-fn the_invariants_hold_with_a_person_who_cancels() {
+fn the_invariants_hold_with_a_person_who_cancels_and_when_files_meet_crashes() {
     for (bounds, states) in LARGE {
         holds(bounds, states);
     }
 }
 
 fn violation(rules: &Rules) -> Found {
-    *search(&World::new(SMALL), rules).expect_err("the broken rule was not noticed")
+    violation_within(SMALL, rules)
+}
+
+fn violation_within(bounds: Bounds, rules: &Rules) -> Found {
+    *search(&World::new(bounds), rules).expect_err("the broken rule was not noticed")
 }
 
 #[test]
@@ -103,5 +132,15 @@ fn a_crash_that_lets_the_tasks_run_after_the_verdict_is_caught() {
         kill_ignores_the_hold: true,
         ..Rules::default()
     });
+    assert_eq!(found.invariant, "rewound", "{found}");
+}
+
+#[test]
+fn a_source_that_leaves_out_the_last_files_is_caught() {
+    let rules = Rules {
+        skips_the_last_files: true,
+        ..Rules::default()
+    };
+    let found = violation_within(FILES, &rules);
     assert_eq!(found.invariant, "rewound", "{found}");
 }

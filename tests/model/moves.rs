@@ -1,5 +1,6 @@
 //! Everything that can happen next in a state of the world.
 
+use crate::files::{send_files, take_files};
 use crate::world::{Here, Process, Rules, Said, There, World};
 use phaul_core::executor::ports::Fate;
 use phaul_core::graph::{AskKind, EventKind, Graph, Phase, Side, StateName, Work};
@@ -55,6 +56,9 @@ impl Play<'_> {
             Doing::Work(work) => self.works(world, side, &machine, work, moves),
             Doing::Answer(_) | Doing::Word => {}
         }
+        if world.has_files && side == Side::Target {
+            self.sink_fails(world, &machine, moves);
+        }
         // The link may be lost at any time.
         let mut lost = self.input(world.clone(), side, Input::LinkLost);
         if self.rules.target_decides_alone && machine.state == StateName::Prepared {
@@ -103,7 +107,8 @@ impl Play<'_> {
         let lost = ("lost", Worked::Failed { again: true }, same());
         let failed = ("failed", Worked::Failed { again: false }, same());
         match work {
-            Work::Connect | Work::Reach if world.agent_lives() => vec![well(&|_| ()), lost],
+            Work::Connect if world.agent_lives() => vec![well(&|w| w.round = 0), lost],
+            Work::Reach if world.agent_lives() => vec![well(&|_| ()), lost],
             Work::Connect | Work::Reach => vec![lost],
             Work::Inspect => vec![well(&|_| ()), ("refused", Worked::Refused, same()), failed],
             Work::Reserve => vec![well(&|w| of_mut(w, machine.side).made = true), failed, lost],
@@ -144,10 +149,13 @@ impl Play<'_> {
                     discard(w);
                     w.target.made = false;
                     w.images = 0;
+                    (w.arrived, w.files) = (None, None);
                 }),
                 failed,
             ],
             Work::Clean => vec![well(&|w| of_mut(w, machine.side).made = false), failed],
+            Work::CopyFiles | Work::FinalFiles => send_files(world, machine),
+            Work::TakeFiles => take_files(world, machine),
             Work::Gate => vec![well(&|_| ())],
         }
     }
@@ -203,6 +211,8 @@ impl Play<'_> {
                 Some(self.input(world.clone(), Side::Source, input))
             }
             Said::Answer(..) => None,
+            Said::Files(attempt, round) => self.files_asked(world, attempt, round),
+            Said::Taken(attempt, round) => self.files_taken(world, attempt, round),
         };
         if let Some(next) = next {
             moves.push((format!("{said:?} arrives"), next));
@@ -283,7 +293,7 @@ impl Play<'_> {
     }
 
     /// Gives a live machine an input, and makes what follows true.
-    fn input(&self, mut world: World, side: Side, input: Input) -> World {
+    pub(crate) fn input(&self, mut world: World, side: Side, input: Input) -> World {
         let Some(machine) = of(&world, side).live.clone() else {
             return world;
         };
@@ -293,7 +303,9 @@ impl Play<'_> {
         for output in reaction.outputs {
             let said = match output {
                 Output::Start(_) => continue,
+                Output::Ask(AskKind::Files) => Said::Files(attempt, world.round),
                 Output::Ask(ask) => Said::Ask(ask, attempt),
+                Output::Answer(AskKind::Files) => Said::Taken(attempt, world.asked),
                 Output::Answer(ask) => {
                     if ask == AskKind::Preflight {
                         let no = Said::Answer(AnswerKind::No, attempt);
@@ -305,11 +317,7 @@ impl Play<'_> {
             };
             world.network.insert(said);
         }
-        if self.rules.commits_unprepared
-            && side == Side::Source
-            && machine.state == StateName::Restore
-            && input == Input::Entered
-        {
+        if side == Side::Source && input == Input::Entered && self.rules.pass_by(machine.state) {
             return self.event(world, side, EventKind::Done);
         }
         match reaction.event {
@@ -374,6 +382,9 @@ fn thaw(world: &mut World) {
         world.here = Here::Running;
         world.verdict = Some(Verdict::Thaw);
         world.stale = true;
+        for files in [&mut world.arrived, &mut world.files].into_iter().flatten() {
+            files.fresh = false;
+        }
     }
 }
 

@@ -113,7 +113,7 @@ fn hash(world: &World) -> u128 {
 
 /// Goes through every state that can be reached.
 pub(crate) fn search(start: &World, rules: &Rules) -> Result<Reached, Box<Found>> {
-    let graphs = graphs(start.attempts);
+    let graphs = graphs(start.attempts, start.has_files);
     let (source, target) = (shortened(&graphs.source), shortened(&graphs.target));
     let play = Play {
         source: &source,

@@ -26,6 +26,7 @@ fn variants(graph: &Graph, state: StateName) -> Vec<Machine> {
         change(|m| m.refused = true),
         change(|m| m.committed = true),
         change(|m| m.passed = true),
+        change(|m| m.more_files = true),
     ]
 }
 
@@ -62,7 +63,7 @@ fn events(graph: &Graph) -> String {
 
 #[test]
 fn every_event_in_every_state() {
-    let graphs = graphs(3);
+    let graphs = graphs(3, true);
     insta::assert_snapshot!("source_events", events(&graphs.source));
     insta::assert_snapshot!("target_events", events(&graphs.target));
 }
@@ -86,7 +87,7 @@ fn shown(graph: &Graph, machine: &Machine, input: Input) -> String {
 
 #[test]
 fn every_input_in_every_state_of_the_source() {
-    let graph = graphs(3).source;
+    let graph = graphs(3, true).source;
     let mut table = String::new();
     for node in graph.nodes() {
         let mut machine = Machine {
@@ -103,8 +104,13 @@ fn every_input_in_every_state_of_the_source() {
         if let Some(work) = node.work {
             machine.doing = Doing::Work(work);
             row(&machine, "link lost at work", Input::LinkLost);
+            for (name, again) in [("told of failure", false), ("told of loss", true)] {
+                let told = AnswerKind::Failed { again };
+                row(&machine, name, Input::Answered(told, 1));
+            }
             for (name, worked) in [
                 ("worked well", Worked::Well),
+                ("worked, and more", Worked::More),
                 ("work refused", Worked::Refused),
                 ("work failed", Worked::Failed { again: false }),
                 ("work lost", Worked::Failed { again: true }),
@@ -133,7 +139,7 @@ fn every_input_in_every_state_of_the_source() {
 
 #[test]
 fn every_ask_in_every_state_of_the_target() {
-    let graph = graphs(3).target;
+    let graph = graphs(3, true).target;
     let mut table = String::new();
     for node in graph.nodes() {
         let machine = Machine {
@@ -154,6 +160,12 @@ fn every_ask_in_every_state_of_the_target() {
         row("entered", &machine, Input::Entered);
         row("link lost", &machine, Input::LinkLost);
         row("cancel", &machine, Input::Cancel);
+        for (name, again) in [("trouble, in attempt", false), ("loss, in attempt", true)] {
+            for attempt in [1, 2] {
+                let name = format!("{name}: {attempt}");
+                row(&name, &waiting, Input::Trouble { again, attempt });
+            }
+        }
         for ask in AskKind::ALL {
             row(
                 &format!("{ask}, of attempt 1"),

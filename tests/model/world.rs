@@ -1,9 +1,9 @@
 //! The world of the model: both hosts, the tasks, the network.
 
-use phaul_core::graph::{AskKind, Graph};
-use phaul_core::machine::Machine;
+use phaul_core::graph::{AskKind, Graph, StateName, Work};
 use phaul_core::machine::cutover::Verdict;
-use phaul_core::plan::{Haul, Pid, PidSource, Plan, Target};
+use phaul_core::machine::{Doing, Machine};
+use phaul_core::plan::{FileSet, Haul, Pid, PidSource, Plan, Target};
 use phaul_core::protocol::AnswerKind;
 use phaul_planner::compile::{Graphs, compile};
 use std::collections::BTreeSet;
@@ -17,6 +17,8 @@ pub(crate) struct Bounds {
     pub(crate) crashes: u8,
     /// How often a person says stop.
     pub(crate) cancels: u8,
+    /// Whether the plan has files that are copied in rounds.
+    pub(crate) files: bool,
 }
 
 /// Rules of the protocol that a test breaks on purpose.
@@ -30,6 +32,19 @@ pub(crate) struct Rules {
     pub(crate) restart_believes_alive: bool,
     /// The source kills its tasks although they have run since the dump.
     pub(crate) kill_ignores_the_hold: bool,
+    /// The source does not send what changed in the files until the freeze.
+    pub(crate) skips_the_last_files: bool,
+}
+
+impl Rules {
+    /// Whether the source leaves a state out.
+    pub(crate) fn pass_by(&self, state: StateName) -> bool {
+        match state {
+            StateName::Restore => self.commits_unprepared,
+            StateName::FinalFiles => self.skips_the_last_files,
+            _ => false,
+        }
+    }
 }
 
 /// The tasks at the source.
@@ -61,6 +76,19 @@ pub(crate) enum Said {
     Ask(AskKind, u32),
     /// By the target.
     Answer(AnswerKind, u32),
+    /// By the source: have the files of a round arrived? With the attempt and the round.
+    Files(u32, u8),
+    /// By the target: they are in place.
+    Taken(u32, u8),
+}
+
+/// A round of files at the target.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Files {
+    pub(crate) attempt: u32,
+    pub(crate) round: u8,
+    /// The tasks at the source have not run since.
+    pub(crate) fresh: bool,
 }
 
 /// One side's process and its journal.
@@ -86,6 +114,16 @@ pub(crate) struct World {
     pub(crate) images: u32,
     /// The tasks at the source have run since the images that the target would run from.
     pub(crate) stale: bool,
+    /// Whether the plan has files.
+    pub(crate) has_files: bool,
+    /// In the source's memory: rounds of files that were sent in this attempt.
+    pub(crate) round: u8,
+    /// In the target's memory: the round that it was asked about.
+    pub(crate) asked: u8,
+    /// The last round that has arrived whole at the target.
+    pub(crate) arrived: Option<Files>,
+    /// The last round that was put in place there.
+    pub(crate) files: Option<Files>,
     pub(crate) network: BTreeSet<Said>,
     pub(crate) crashes: u8,
     pub(crate) cancels: u8,
@@ -95,7 +133,7 @@ pub(crate) struct World {
 impl World {
     /// A run that begins.
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let graphs = graphs(bounds.attempts);
+        let graphs = graphs(bounds.attempts, bounds.files);
         let machine = Machine::new(&graphs.source);
         Self {
             source: Process {
@@ -113,6 +151,11 @@ impl World {
             there: There::None,
             images: 0,
             stale: true,
+            has_files: bounds.files,
+            round: 0,
+            asked: 0,
+            arrived: None,
+            files: None,
             network: BTreeSet::new(),
             crashes: bounds.crashes,
             cancels: bounds.cancels,
@@ -132,9 +175,20 @@ impl World {
         let attempt_of = |process: &Process| process.journal.as_ref().map_or(0, |m| m.attempt);
         let (source_at, target_at) = (attempt_of(&self.source), attempt_of(&self.target));
         self.network.retain(|said| match said {
-            Said::Ask(_, attempt) => *attempt >= target_at,
-            Said::Answer(_, attempt) => !over && *attempt >= source_at,
+            Said::Ask(_, attempt) | Said::Files(attempt, _) => *attempt >= target_at,
+            Said::Answer(_, attempt) | Said::Taken(attempt, _) => !over && *attempt >= source_at,
         });
+        if self.source.live.is_none() {
+            self.round = 0;
+        }
+        let takes = Doing::Work(Work::TakeFiles);
+        if (self.target.live.as_ref()).is_none_or(|machine| machine.doing != takes) {
+            self.asked = 0;
+        }
+        // Of an earlier attempt it only matters whether it is good to run with.
+        let counts = |files: &Files| files.attempt >= target_at || files.fresh;
+        self.arrived = self.arrived.filter(|files| files.attempt >= target_at);
+        self.files = self.files.filter(counts);
         for process in [&mut self.source, &mut self.target] {
             for machine in [&mut process.live, &mut process.journal]
                 .into_iter()
@@ -152,8 +206,8 @@ impl World {
     }
 }
 
-/// The real graphs of a plan with so many attempts.
-pub(crate) fn graphs(attempts: u32) -> Graphs {
+/// The real graphs of a plan with so many attempts, and with files or without.
+pub(crate) fn graphs(attempts: u32, files: bool) -> Graphs {
     let haul = Haul::Pid(Pid {
         root: PidSource::Pid(1),
         shell_job: false,
@@ -166,6 +220,12 @@ pub(crate) fn graphs(attempts: u32) -> Graphs {
     };
     let mut plan = Plan::new("model", haul, to);
     plan.retry.attempts = attempts;
+    if files {
+        plan.files = vec![FileSet::Tree {
+            path: "/srv".into(),
+            exclude: Vec::new(),
+        }];
+    }
     compile(&plan).expect("the graphs are valid")
 }
 

@@ -1,21 +1,19 @@
 //! Doubles for what only a real host has: tasks, CRIU and a disk. They watch while they play:
 //! whatever would break an invariant is noted as a violation.
 
+use crate::tree::{Giver, TREE, Taker, Tree, planted};
 use async_trait::async_trait;
-use bytes::Bytes;
-use phaul_core::executor::agent::Host;
 use phaul_core::executor::ports::{
-    Disk, Fate, Frozen, Inspection, Ledger, Resource, SourceHauler, TargetHauler, Undo,
+    Fate, FileSink, FileSource, Frozen, Inspection, Ledger, Resource, SourceHauler, TargetHauler,
 };
 use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
-use phaul_core::journal::{Journal, JournalError, MemoryJournal, Record};
-use phaul_core::plan::Plan;
+use phaul_core::journal::MemoryJournal;
 use phaul_core::protocol::{ImageFile, Manifest};
 use phaul_core::report::{Check, CheckResult};
 use phaul_core::run::RunId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Where the tasks of the workload are and whether they run.
@@ -52,13 +50,30 @@ pub(crate) struct Stage {
     pub(crate) faults: BTreeMap<&'static str, Fault>,
     pub(crate) hanging: BTreeSet<&'static str>,
     pub(crate) refuses: bool,
+    /// The workload's files; none unless the plan copies them.
+    pub(crate) tree_here: Tree,
+    pub(crate) tree_there: Tree,
+    /// The rounds of files that were begun, and whether the workload stood still in each.
+    pub(crate) given: Vec<bool>,
+    /// How often the source was told that something of a round is held.
+    pub(crate) resumed: u32,
+    /// How often a step goes well before its fault.
+    pub(crate) turns: BTreeMap<&'static str, u32>,
+    /// How long reading a piece of files takes.
+    pub(crate) slowness: std::time::Duration,
+    /// How long putting a piece of files in place takes.
+    pub(crate) slowness_there: std::time::Duration,
+    /// Threads that hang come to their end.
+    pub(crate) dying: bool,
+    /// What came along with the word to resume.
+    pub(crate) farewell: Option<Manifest>,
     pub(crate) journals: BTreeMap<RunId, MemoryJournal>,
     pub(crate) switch: phaul_transports::in_process::Switch,
 }
 
 pub(crate) type Shared = Arc<Mutex<Stage>>;
 
-pub(crate) fn stage(switch: phaul_transports::in_process::Switch) -> Shared {
+pub(crate) fn stage(switch: phaul_transports::in_process::Switch, files: bool) -> Shared {
     Arc::new(Mutex::new(Stage {
         here: Tasks::Running,
         there: Tasks::None,
@@ -70,6 +85,15 @@ pub(crate) fn stage(switch: phaul_transports::in_process::Switch) -> Shared {
         faults: BTreeMap::new(),
         hanging: BTreeSet::new(),
         refuses: false,
+        tree_here: if files { planted() } else { Tree::new() },
+        tree_there: Tree::new(),
+        given: Vec::new(),
+        resumed: 0,
+        turns: BTreeMap::new(),
+        slowness: std::time::Duration::ZERO,
+        slowness_there: std::time::Duration::ZERO,
+        dying: false,
+        farewell: None,
         journals: BTreeMap::new(),
         switch,
     }))
@@ -199,6 +223,14 @@ impl SourceHauler for Double {
         self.dir.join("attempt")
     }
 
+    fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {
+        Ok(Some(Box::new(Giver::new(&self.stage))))
+    }
+
+    async fn farewell(&mut self) -> Manifest {
+        Manifest(serde_json::json!("good luck"))
+    }
+
     async fn kill(&mut self, _ledger: &mut dyn Ledger) -> Result<Fate, Failure> {
         step(&self.stage, "kill").await?;
         look(&self.stage).kill();
@@ -255,11 +287,16 @@ impl TargetHauler for Double {
         ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
         self.make("images", ledger)?;
+        self.make(TREE, ledger)?;
         step(&self.stage, "reserve there").await
     }
 
     fn images(&self) -> PathBuf {
         self.dir.join("images")
+    }
+
+    fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
+        Ok(Some(Box::new(Taker::new(&self.stage))))
     }
 
     async fn restore(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
@@ -271,16 +308,26 @@ impl TargetHauler for Double {
                 stage.violations.push(arrived);
             }
         }
+        if stage.tree_there != stage.tree_here {
+            stage
+                .violations
+                .push("the files are not what was left".into());
+        }
         stage.there = Tasks::Held;
         Ok(())
     }
 
     async fn release(
         &mut self,
-        _farewell: &Manifest,
-        _ledger: &mut dyn Ledger,
+        farewell: &Manifest,
+        ledger: &mut dyn Ledger,
     ) -> Result<u64, Failure> {
         step(&self.stage, "release").await?;
+        // From now on the files are the workload's.
+        let path = self.dir.join(TREE);
+        ledger.gone(&Resource::Directory { path: path.clone() })?;
+        look(&self.stage).made.remove(&(Side::Target, path));
+        look(&self.stage).farewell = Some(farewell.clone());
         look(&self.stage).let_run();
         step(&self.stage, "released").await?;
         Ok(1)
@@ -300,95 +347,5 @@ impl TargetHauler for Double {
 
     fn logs(&self) -> Vec<(String, String)> {
         Vec::new()
-    }
-}
-
-/// The undoer and the disk of one side.
-pub(crate) struct Ground {
-    pub(crate) stage: Shared,
-    pub(crate) side: Side,
-}
-
-#[async_trait]
-impl Undo for Ground {
-    async fn undo(&self, resource: &Resource) -> Result<(), Failure> {
-        let path = std::path::PathBuf::from(resource.to_string());
-        look(&self.stage).made.remove(&(self.side, path));
-        Ok(())
-    }
-}
-
-impl Disk for Ground {
-    fn read(&self, _: &Path, name: &str, offset: u64, len: usize) -> Result<Bytes, Failure> {
-        let first = name.len() as u8 ^ (offset >> 20) as u8;
-        Ok(Bytes::from(vec![first; len]))
-    }
-
-    fn write(&self, _: &Path, name: &str, offset: u64, data: &[u8]) -> Result<(), Failure> {
-        let mut stage = look(&self.stage);
-        let expected = name.len() as u8 ^ (offset >> 20) as u8;
-        if data.iter().any(|byte| *byte != expected) {
-            stage
-                .violations
-                .push(format!("{name} is not what was sent"));
-        }
-        let end = stage.arrived.entry(name.into()).or_default();
-        *end = (*end).max(offset + data.len() as u64);
-        Ok(())
-    }
-
-    fn keep_log(&self, _: &str, _: &str) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-/// The target's host for the agent.
-pub(crate) struct TargetHost(pub(crate) Shared);
-
-impl Host for TargetHost {
-    fn begin(&self, run: &RunId, beginning: Record) -> Result<Box<dyn Journal>, JournalError> {
-        let mut journal = self.journal(run)?;
-        journal.write(beginning)?;
-        Ok(journal)
-    }
-
-    fn journal(&self, run: &RunId) -> Result<Box<dyn Journal>, JournalError> {
-        let mut stage = look(&self.0);
-        Ok(Box::new(
-            stage.journals.entry(run.clone()).or_default().clone(),
-        ))
-    }
-
-    fn knows(&self, run: &RunId) -> bool {
-        look(&self.0).journals.contains_key(run)
-    }
-
-    fn runs(&self) -> Vec<RunId> {
-        look(&self.0).journals.keys().cloned().collect()
-    }
-
-    fn hauler(&self, _: &Plan, _: &RunId) -> Result<Box<dyn TargetHauler>, Failure> {
-        Ok(Box::new(Double {
-            stage: Arc::clone(&self.0),
-            side: Side::Target,
-            dir: "/target".into(),
-        }))
-    }
-
-    fn disk(&self, _: &RunId) -> Arc<dyn Disk> {
-        self.undo_and_disk()
-    }
-
-    fn undo(&self) -> Arc<dyn Undo> {
-        self.undo_and_disk()
-    }
-}
-
-impl TargetHost {
-    fn undo_and_disk(&self) -> Arc<Ground> {
-        Arc::new(Ground {
-            stage: Arc::clone(&self.0),
-            side: Side::Target,
-        })
     }
 }

@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod doubles;
+mod files;
+mod hosts;
 mod rig;
+mod tree;
 
 use doubles::{Fault, Tasks, look};
 use phaul_core::executor::source::Start;
@@ -52,6 +55,8 @@ fn a_run_without_faults_migrates_and_says_what_it_did() {
                 "accept", "reserve", "receive", "restore", "prepared", "resume", "clean", "done"
             ]
         );
+        let said = look(&rig.stage).farewell.clone();
+        assert_eq!(said.map(|farewell| farewell.0), Some("good luck".into()));
         rig.assert_sound(Outcome::Migrated, "no fault").await;
     });
 }

@@ -1,12 +1,13 @@
 //! Both sides of a run in one process, each of which can die by itself.
 
-use crate::doubles::{Double, Ground, Shared, TargetHost, Tasks, look, stage};
+use crate::doubles::{Double, Shared, Tasks, look, stage};
+use crate::hosts::{Ground, TargetHost};
 use phaul_core::executor::agent::Agent;
 use phaul_core::executor::source::{self, Source, Start};
 use phaul_core::executor::{Incoming, Recorder};
 use phaul_core::graph::Side;
 use phaul_core::journal::{Journal, MemoryJournal, Record, VERSION};
-use phaul_core::plan::{Haul, Millis, Pid, PidSource, Plan, Target};
+use phaul_core::plan::{FileSet, Haul, Millis, Pid, PidSource, Plan, Target};
 use phaul_core::report::{Outcome, Report};
 use phaul_core::run::RunId;
 use phaul_planner::compile::compile;
@@ -43,9 +44,20 @@ pub(crate) fn plan() -> Plan {
     plan
 }
 
+/// The same with a tree that is copied in rounds.
+pub(crate) fn plan_with_files() -> Plan {
+    let mut plan = plan();
+    plan.files = vec![FileSet::Tree {
+        path: "/srv".into(),
+        exclude: Vec::new(),
+    }];
+    plan
+}
+
 impl Rig {
     pub(crate) fn new(plan: Plan) -> Self {
         let links = pair();
+        let files = !plan.files.is_empty();
         let graph = compile(&plan).unwrap().source;
         let mut journal = MemoryJournal::default();
         let begun = Record::Begun {
@@ -60,7 +72,7 @@ impl Rig {
         };
         journal.write(begun).unwrap();
         let mut rig = Self {
-            stage: stage(links.switch),
+            stage: stage(links.switch, files),
             dialer: Arc::new(links.dialer),
             listener: Arc::new(links.listener),
             agent: None,
@@ -90,9 +102,11 @@ impl Rig {
     /// Kills the agent: its links are lost, what it holds is discarded.
     pub(crate) fn kill_agent(&mut self) {
         let switch = look(&self.stage).switch.clone();
+        look(&self.stage).dying = true;
         if let Some(runtime) = self.agent.take() {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
+        look(&self.stage).dying = false;
         switch.cut();
         switch.mend();
     }
@@ -169,6 +183,14 @@ impl Rig {
             Outcome::Migrated => (Tasks::None, Tasks::Running),
             _ => (Tasks::Running, Tasks::None),
         };
+        let files = match outcome {
+            Outcome::Migrated => &stage.tree_here,
+            _ => &Default::default(),
+        };
+        assert!(
+            stage.tree_there == *files,
+            "{what}: the files are not those"
+        );
         assert_eq!(places, expected, "{what}: {outcome:?}");
         assert!(stage.made.is_empty(), "{what}: {:?} is left", stage.made);
     }

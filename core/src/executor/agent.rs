@@ -132,22 +132,27 @@ impl Agent {
             outgoing: &outgoing,
             bulk: &bulk,
         };
-        let mut attached: HashMap<RunId, (Handle, u64)> = HashMap::new();
-        loop {
-            tokio::select! {
-                message = incoming.recv() => {
-                    let Some(message) = message else { break };
-                    self.lead(message, &way, &mut attached).await;
-                }
-                Some(chunk) = bulk.receive() => {
-                    if let Some((handle, _)) = attached.get(&chunk.run) {
-                        handle.receiving.take(&chunk);
-                    }
+        let attached = Attached::default();
+        let messages = async {
+            while let Some(message) = incoming.recv().await {
+                self.lead(message, &way, &attached).await;
+            }
+        };
+        // Apart from the messages: a disk that is slow holds up the chunks only.
+        let chunks = async {
+            while let Some(chunk) = bulk.receive().await {
+                if let Some(receiving) = attached.receiving(&chunk.run) {
+                    receiving.take(chunk).await;
                 }
             }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = messages => {}
+            () = chunks => {}
         }
         let failure = bulk.lost().unwrap_or_else(gone);
-        for (handle, number) in attached.into_values() {
+        for (handle, number) in attached.all() {
             if handle.line.detach(number) {
                 tokio::spawn(give_up_later(handle, failure.clone()));
             }
@@ -155,20 +160,14 @@ impl Agent {
     }
 
     /// Leads a message to its run; what has no run is answered here.
-    async fn lead(
-        &self,
-        message: Message,
-        way: &Way<'_>,
-        attached: &mut HashMap<RunId, (Handle, u64)>,
-    ) {
+    async fn lead(&self, message: Message, way: &Way<'_>, attached: &Attached) {
         let run = message.run.clone();
         let attempt = message.attempt;
         let answered = match self.find(&message, way) {
             Ok(Some(handle)) => {
-                let known = attached.get(&run);
-                if known.is_none_or(|(known, _)| !known.inbox.same_channel(&handle.inbox)) {
+                if !attached.has(&run, &handle) {
                     let number = way.attach(&handle.line);
-                    attached.insert(run.clone(), (handle.clone(), number));
+                    attached.insert(run.clone(), handle.clone(), number);
                     let _ = handle.inbox.send(Incoming::LinkUp).await;
                 }
                 if handle.inbox.send(Incoming::Message(message)).await.is_ok() {
@@ -272,10 +271,11 @@ impl Agent {
         let handle = Handle {
             inbox: sender,
             line: Arc::default(),
-            receiving: Arc::default(),
+            receiving: Arc::<Receiving>::default(),
             peer: replay.peer.clone(),
             plan: replay.plan.name.clone(),
         };
+        handle.receiving.files.belongs_to(handle.inbox.downgrade());
         if let Some(way) = way {
             way.attach(&handle.line);
         }
@@ -290,6 +290,40 @@ impl Agent {
         };
         tokio::spawn(run.live(recorder, replay, first));
         handle
+    }
+}
+
+/// The runs that are spoken to over a link, with the link's number in each.
+#[derive(Default)]
+struct Attached(Mutex<HashMap<RunId, (Handle, u64)>>);
+
+impl Attached {
+    fn has(&self, run: &RunId, handle: &Handle) -> bool {
+        let same = |(known, _): &(Handle, u64)| known.inbox.same_channel(&handle.inbox);
+        self.lock().get(run).is_some_and(same)
+    }
+
+    fn insert(&self, run: RunId, handle: Handle, number: u64) {
+        self.lock().insert(run, (handle, number));
+    }
+
+    fn remove(&self, run: &RunId) {
+        self.lock().remove(run);
+    }
+
+    fn receiving(&self, run: &RunId) -> Option<Arc<Receiving>> {
+        let found = self.lock();
+        found
+            .get(run)
+            .map(|(handle, _)| Arc::clone(&handle.receiving))
+    }
+
+    fn all(&self) -> Vec<(Handle, u64)> {
+        self.lock().drain().map(|(_, entry)| entry).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, (Handle, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -31,6 +31,13 @@ pub enum Incoming {
     LinkUp,
     /// The link is lost; at the target, and has not come back in time.
     LinkLost(Failure),
+    /// At the target: the files of an attempt cannot be taken in.
+    Trouble {
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+    },
     /// A person wants something; the answer says whether it could be had.
     Command(Command, oneshot::Sender<Result<(), String>>),
 }
@@ -79,6 +86,8 @@ pub(crate) struct Driver<W> {
     pub(crate) failure: Option<Failure>,
     /// The pause before the state's work.
     pub(crate) pause: Option<Duration>,
+    /// The state was entered from itself, to do its work once more.
+    pub(crate) repeats: bool,
     /// Opens the gate.
     pub(crate) gate: Arc<Notify>,
 }
@@ -109,6 +118,7 @@ impl<W: World> Driver<W> {
         let step = advance(&self.graph, &self.machine, event)
             .map_err(|illegal| Failure::new("illegal-event", illegal.to_string()))?;
         self.pause = step.pause.map(|pause| pause.duration());
+        self.repeats = event == EventKind::Done && step.machine.state == from;
         self.machine = step.machine;
         self.recorder
             .entered(&self.machine, Some(from), Some(event))
@@ -125,8 +135,9 @@ impl<W: World> Driver<W> {
         {
             return Ok(Some(event));
         }
-        // A state that tries again has had its hooks.
+        // A state that tries again, or makes another round, has had its hooks.
         if self.machine.tries == 0
+            && !self.repeats
             && let Some(event) = self.hooks(When::Before).await?
         {
             return Ok(Some(event));
@@ -155,6 +166,7 @@ impl<W: World> Driver<W> {
             };
         }
         if event == Some(EventKind::Done)
+            && !self.machine.more_files
             && let Some(event) = self.hooks(When::After).await?
         {
             return Ok(Some(event));
@@ -204,6 +216,9 @@ impl<W: World> Driver<W> {
         for message in aside.messages {
             self.world.hear(message, &mut self.recorder)?;
         }
+        if let Some(message) = aside.opens {
+            self.inbox.put_off(Incoming::Message(message));
+        }
         if let Some(event) = aside.event {
             self.interrupted(event, aside.failure)?;
             return Ok(Some(event));
@@ -233,7 +248,7 @@ impl<W: World> Driver<W> {
     ) -> Result<(), Failure> {
         let failure = match (event, failure) {
             (EventKind::Cancelled, _) => cancelled(),
-            (EventKind::Lost, Some(failure)) => failure,
+            (EventKind::Lost | EventKind::Failed, Some(failure)) => failure,
             _ => return Ok(()),
         };
         self.went_wrong(&failure)
@@ -256,6 +271,9 @@ impl<W: World> Driver<W> {
             let Some(incoming) = incoming else {
                 return Err(stopped());
             };
+            if pausing && matches!(incoming, Incoming::LinkLost(_)) {
+                continue; // of the link whose loss led here: work may have met it first
+            }
             let left = self.take_in(incoming).await?;
             if left.is_some() || (!pausing && self.machine.doing != doing) {
                 return Ok(left);
@@ -279,6 +297,10 @@ impl<W: World> Driver<W> {
                 return Ok(None);
             }
             Incoming::LinkLost(failure) => (Input::LinkLost, Some(failure)),
+            Incoming::Trouble { attempt, failure } => {
+                let again = failure.kind == FailureKind::Lost;
+                (Input::Trouble { again, attempt }, Some(failure))
+            }
             Incoming::Command(command, answer) => {
                 match command_input(&self.graph, &self.machine, &self.gate, command, answer) {
                     Some(input) => (input, None),

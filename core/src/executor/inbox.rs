@@ -34,6 +34,11 @@ impl Inbox {
         }
     }
 
+    /// Puts off what can only be looked at when the present work has ended.
+    pub(super) fn put_off(&mut self, incoming: Incoming) {
+        self.put_off.push_back(incoming);
+    }
+
     /// The next command of a person; all else is put off.
     pub(super) async fn command(&mut self) -> Option<Said> {
         while self.put_off.len() < PUT_OFF_MAX {

@@ -122,9 +122,18 @@ pub trait SourceHauler: Send {
     async fn freeze(&mut self, ledger: &mut dyn Ledger) -> Result<Frozen, Failure>;
     /// The directory of the images.
     fn images(&self) -> PathBuf;
+    /// What gives the workload's files; asked once, when the first round begins.
+    fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {
+        Ok(None)
+    }
     /// Kills the held workload, after making sure that it was held all the time. `Alive` is
     /// returned only when no task was killed.
     async fn kill(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure>;
+    /// Right after the kill: what goes along with the word to resume, for the other side's
+    /// [`TargetHauler::release`]. It has a moment only, and may get lost.
+    async fn farewell(&mut self) -> Manifest {
+        Manifest::none()
+    }
     /// After a restart: what became of the workload that may have been killed.
     async fn settle(&mut self, ledger: &mut dyn Ledger) -> Result<Fate, Failure>;
     /// Lets the workload run on, whatever state it is in; does nothing if it runs.
@@ -133,14 +142,6 @@ pub trait SourceHauler: Send {
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
     /// Excerpts of the logs for the run's record: file name and text, bounded.
     fn logs(&self) -> Vec<(String, String)>;
-    /// The files that are copied.
-    fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {
-        Ok(None)
-    }
-    /// What goes along with the word to resume.
-    async fn farewell(&mut self) -> Manifest {
-        Manifest(serde_json::Value::Null)
-    }
 }
 
 /// The target's half of a hauler, for one run; the same rules hold as for [`SourceHauler`].
@@ -156,19 +157,21 @@ pub trait TargetHauler: Send {
     ) -> Result<(), Failure>;
     /// The directory of the images.
     fn images(&self) -> PathBuf;
+    /// What takes the workload's files in; asked after [`TargetHauler::reserve`]. It is kept
+    /// for later attempts of the same process, and asked for again once it was given up.
+    fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
+        Ok(None)
+    }
     /// Restores the workload from the images and holds it: every task exists, none runs.
     async fn restore(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
     /// Lets the held workload run, restoring it again from the images if the held tasks are
-    /// gone; does nothing if it runs already. Returns the milliseconds it took.
+    /// gone; does nothing if it runs already. Returns the milliseconds it took. `farewell` is
+    /// what [`SourceHauler::farewell`] gave, and null if there was nothing or it got lost.
     async fn release(
         &mut self,
         farewell: &Manifest,
         ledger: &mut dyn Ledger,
     ) -> Result<u64, Failure>;
-    /// Takes in files.
-    fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
-        Ok(None)
-    }
     /// Kills whatever was restored and does not run yet. Never touches a released workload.
     async fn discard(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure>;
     /// After the workload runs: keeps nothing of its own.

@@ -1,19 +1,21 @@
-//! What has arrived of the images of one attempt.
+//! What has arrived of one attempt: its images here, its files in [`ReceivingFiles`].
 
 use super::deadlines;
 use super::ports::Disk;
+use super::receiving_files::ReceivingFiles;
 use crate::failure::Failure;
-use crate::protocol::{Chunk, ImageFile};
+use crate::protocol::{Chunk, ImageFile, Part};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// The images of the present attempt, shared by the run and the links that bring them.
+/// What is received of a run, shared by the run and the links that bring it.
 #[derive(Default)]
 pub(super) struct Receiving {
     state: Mutex<Option<Arrivals>>,
     more: Notify,
+    pub(super) files: ReceivingFiles,
 }
 
 struct Arrivals {
@@ -40,20 +42,34 @@ impl Receiving {
     /// Pieces are no longer taken.
     pub(super) fn end(&self) {
         *self.lock() = None;
+        self.files.close();
     }
 
     /// Takes a piece; one of another attempt, or when nothing is expected, is passed over.
-    pub(super) fn take(&self, chunk: &Chunk) {
+    /// Waits while what takes files in cannot keep up.
+    pub(super) async fn take(&self, chunk: Chunk) {
+        match &chunk.part {
+            Part::Image(name) => self.take_image(&chunk, name),
+            Part::Files { round } => {
+                let (attempt, round) = (chunk.attempt, *round);
+                self.files
+                    .take(attempt, round, chunk.offset, chunk.data)
+                    .await;
+            }
+        }
+    }
+
+    fn take_image(&self, chunk: &Chunk, name: &str) {
         let mut state = self.lock();
         let Some(arrivals) = state.as_mut().filter(|a| a.attempt == chunk.attempt) else {
             return;
         };
         let written = arrivals
             .disk
-            .write(&arrivals.dir, &chunk.file, chunk.offset, &chunk.data);
+            .write(&arrivals.dir, name, chunk.offset, &chunk.data);
         match written {
             Ok(()) => {
-                let pieces = arrivals.pieces.entry(chunk.file.clone()).or_default();
+                let pieces = arrivals.pieces.entry(name.to_owned()).or_default();
                 pieces.insert(chunk.offset, chunk.data.len() as u64);
             }
             Err(failure) => arrivals.failed = Some(failure),

@@ -57,6 +57,10 @@ impl RunTask {
                     }
                     Err(failure) => {
                         tracing::error!(%run, error = %failure, "the run stands still");
+                        // Whoever takes it up again must be alone with its files.
+                        if let Err(error) = self.receiving.files.give_up().await {
+                            tracing::error!(%run, %error, "its files are still held");
+                        }
                         return;
                     }
                 }
@@ -80,7 +84,7 @@ impl RunTask {
                 Incoming::Command(_, answer) => {
                     let _ = answer.send(Err(format!("the run {run} has ended")));
                 }
-                Incoming::LinkUp | Incoming::LinkLost(_) => {}
+                Incoming::LinkUp | Incoming::LinkLost(_) | Incoming::Trouble { .. } => {}
             }
         }
     }
@@ -100,10 +104,13 @@ impl RunTask {
             undo: host.undo(),
             disk: host.disk(run),
             receiving: Arc::clone(&self.receiving),
-            manifest: Manifest(serde_json::Value::Null),
+            manifest: Manifest::none(),
             images: Vec::new(),
             checks: Vec::new(),
             resume_ms: 0,
+            held: None,
+            round: None,
+            farewell: Manifest::none(),
         };
         let (_, empty) = mpsc::channel(1);
         let mut driver = Driver {
@@ -118,6 +125,7 @@ impl RunTask {
             listens: true,
             failure: None,
             pause: None,
+            repeats: false,
             gate: Arc::new(Notify::new()),
         };
         driver.drive(first).await?;

@@ -5,7 +5,7 @@ use super::source::SourceWorld;
 use crate::failure::Failure;
 use crate::journal::Record;
 use crate::machine::Worked;
-use crate::protocol::{CHUNK_MAX, Chunk};
+use crate::protocol::{CHUNK_MAX, Chunk, Part};
 use crate::report::{EventBody, Round};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl SourceWorld {
                     .send(Chunk {
                         run: self.run.clone(),
                         attempt,
-                        file: image.name.clone(),
+                        part: Part::Image(image.name.clone()),
                         offset,
                         data,
                     })

@@ -1,17 +1,19 @@
 //! What the source does in the world: the haulers' source half, the dialling, the sending.
 
+use super::deadlines;
 use super::driver::{Driver, Heard, Incoming, World};
 use super::inbox::Inbox;
 use super::judging::refusal;
 use super::line::Line;
 use super::ports::{Dial, Disk, Fate, Frozen, Ledger, SourceHauler, Undo};
 use super::recorder::Recorder;
+use super::sending_files::SendingFiles;
 use crate::failure::{Failure, FailureKind};
 use crate::graph::{AskKind, EventKind, Phase, Side, StateName, Work};
 use crate::journal::{Record, Replay};
 use crate::machine::{Input, Machine, Output, Worked};
 use crate::plan::Plan;
-use crate::protocol::{Answer, AnswerKind, Ask, Body, Manifest, Message, Open};
+use crate::protocol::{Answer, AnswerKind, Ask, Body, FAREWELL_MAX, Manifest, Message, Open};
 use crate::report::Check;
 use crate::run::RunId;
 use async_trait::async_trait;
@@ -78,9 +80,11 @@ pub async fn run(
         line: Arc::clone(&line),
         to_inbox,
         gate: Arc::clone(&gate),
-        manifest: Manifest(serde_json::Value::Null),
+        manifest: Manifest::none(),
         checks: Vec::new(),
         frozen: None,
+        files: SendingFiles::default(),
+        farewell: Manifest::none(),
     };
     let mut driver = Driver {
         run: replay.run,
@@ -94,6 +98,7 @@ pub async fn run(
         listens: false,
         failure: None,
         pause: None,
+        repeats: false,
         gate,
     };
     let first = (start != Start::New).then_some(EventKind::Restarted);
@@ -112,6 +117,9 @@ pub(super) struct SourceWorld {
     manifest: Manifest,
     pub(super) checks: Vec<Check>,
     pub(super) frozen: Option<Frozen>,
+    pub(super) files: SendingFiles,
+    /// What goes along with the word to resume.
+    farewell: Manifest,
 }
 
 #[async_trait]
@@ -130,6 +138,8 @@ impl World for SourceWorld {
             Work::Reach => self.reach().await,
             Work::Inspect => self.inspect(recorder).await,
             Work::Reserve => self.parts.hauler.reserve(recorder).await.map(well),
+            Work::CopyFiles => self.copy_files(machine, recorder).await,
+            Work::FinalFiles => self.final_files(machine, recorder).await,
             Work::Gate => {
                 recorder.log("info", format!("waiting for: phaul continue {}", self.run));
                 self.gate.notified().await;
@@ -151,7 +161,9 @@ impl World for SourceWorld {
                 undo_all(&*self.parts.undo, recorder).await?;
                 self.reach().await
             }
-            Work::Accept | Work::Check | Work::Restore | Work::Release => Err(not_here(work)),
+            Work::Accept | Work::Check | Work::TakeFiles | Work::Restore | Work::Release => {
+                Err(not_here(work))
+            }
         }
     }
 
@@ -171,7 +183,13 @@ impl World for SourceWorld {
         match answer {
             Answer::Opened => yes(AskKind::Open),
             Answer::Checked(checks) => self.checked(checks, attempt, recorder),
-            Answer::Reserved => yes(AskKind::Reserve),
+            Answer::Reserved { held } => {
+                self.files.reserved(held);
+                yes(AskKind::Reserve)
+            }
+            // An answer about an earlier round says nothing new.
+            Answer::FilesTaken { round } if self.files.taken(attempt, round) => yes(AskKind::Files),
+            Answer::FilesTaken { .. } => Ok(Heard::Nothing),
             Answer::Prepared => yes(AskKind::Restore),
             Answer::Resumed { .. } => {
                 recorder.write(Record::Runs { side: Side::Target })?;
@@ -197,21 +215,23 @@ impl World for SourceWorld {
         let Output::Ask(kind) = output else {
             return None;
         };
-        Some(Body::Ask(match kind {
+        let ask = match kind {
             AskKind::Open => Ask::Open(Box::new(Open {
                 plan: self.plan.clone(),
                 graph: self.parts.target_graph.clone(),
             })),
             AskKind::Preflight => Ask::Preflight(self.manifest.clone()),
             AskKind::Reserve => Ask::Reserve,
+            AskKind::Files => Ask::Files(self.files.asked()?),
             AskKind::Restore => {
                 let frozen = self.frozen.as_ref();
                 Ask::Restore(frozen.map(|f| f.images.clone()).unwrap_or_default())
             }
-            AskKind::Resume => Ask::Resume,
+            AskKind::Resume => Ask::Resume(self.farewell.clone()),
             AskKind::Drop => Ask::Drop,
             AskKind::Finish => Ask::Finish,
-        }))
+        };
+        Some(Body::Ask(ask))
     }
 }
 
@@ -270,7 +290,11 @@ impl SourceWorld {
         } else if machine.recovering {
             hauler.settle(recorder).await?
         } else {
-            hauler.kill(recorder).await?
+            let fate = hauler.kill(recorder).await?;
+            if fate == Fate::Dead {
+                self.farewell = farewell(&mut **hauler, recorder).await;
+            }
+            fate
         };
         match fate {
             Fate::Dead => Ok(Worked::Well),
@@ -309,6 +333,28 @@ impl SourceWorld {
     fn keep_logs(&self, recorder: &Recorder) {
         keep_logs(self.parts.hauler.logs(), &*self.parts.disk, recorder);
     }
+}
+
+/// What goes along with the word to resume: nothing, if it takes long or is too large. The
+/// workload waits.
+async fn farewell(hauler: &mut dyn SourceHauler, recorder: &mut Recorder) -> Manifest {
+    let Ok(farewell) = tokio::time::timeout(deadlines::FAREWELL, hauler.farewell()).await else {
+        let seconds = deadlines::FAREWELL.as_secs();
+        recorder.log(
+            "warn",
+            format!("the hauler had no farewell within {seconds} s"),
+        );
+        return Manifest::none();
+    };
+    let size = serde_json::to_vec(&farewell).map_or(usize::MAX, |json| json.len());
+    if size > FAREWELL_MAX {
+        recorder.log(
+            "warn",
+            "the hauler's farewell is too large to go along".into(),
+        );
+        return Manifest::none();
+    }
+    farewell
 }
 
 /// Undoes everything that stands, the newest first, and records each as gone.

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::graph::{AskKind, Side, Work};
 use crate::journal::Record;
 use crate::machine::{Input, Machine, Output, Worked};
-use crate::protocol::{Answer, Ask, Body, ImageFile, Manifest, Message};
+use crate::protocol::{Answer, Ask, Body, FilesHeld, FilesRound, ImageFile, Manifest, Message};
 use crate::report::Check;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -24,6 +24,12 @@ pub(super) struct TargetWorld {
     pub(super) images: Vec<ImageFile>,
     pub(super) checks: Vec<Check>,
     pub(super) resume_ms: u64,
+    /// What was held of the files when the attempt began.
+    pub(super) held: Option<FilesHeld>,
+    /// The round of files that the source asks about.
+    pub(super) round: Option<FilesRound>,
+    /// What came along with the word to resume.
+    pub(super) farewell: Manifest,
 }
 
 #[async_trait]
@@ -46,10 +52,12 @@ impl World for TargetWorld {
             }
             Work::Reserve => {
                 self.hauler.reserve(&self.manifest, recorder).await?;
-                let dir = self.hauler.images();
-                self.receiving
-                    .begin(machine.attempt, dir, Arc::clone(&self.disk));
-                Ok(Worked::Well)
+                self.receive(machine.attempt).await.map(well)
+            }
+            Work::TakeFiles => {
+                let round = self.round.as_ref().ok_or_else(too_late)?;
+                let files = &self.receiving.files;
+                files.complete(machine.attempt, round).await.map(well)
             }
             Work::Restore => {
                 self.receiving.complete(&self.images).await?;
@@ -59,7 +67,7 @@ impl World for TargetWorld {
                 restored.map(well)
             }
             Work::Release => {
-                let released = self.hauler.release(&Manifest(serde_json::Value::Null), recorder).await;
+                let released = self.hauler.release(&self.farewell, recorder).await;
                 self.keep_logs(recorder);
                 self.resume_ms = released?;
                 recorder
@@ -67,20 +75,25 @@ impl World for TargetWorld {
                     .map(well)
             }
             Work::Clean => {
+                self.receiving.files.give_up().await?;
                 self.hauler.clean(recorder).await?;
                 undo_all(&*self.undo, recorder).await.map(well)
             }
             Work::Undo => {
                 self.receiving.end();
+                // Nothing may be written where something is removed.
+                self.receiving.files.give_up().await?;
                 self.keep_logs(recorder);
                 self.hauler.discard(recorder).await?;
                 undo_all(&*self.undo, recorder).await.map(well)
             }
             Work::Connect
             | Work::Inspect
+            | Work::CopyFiles
             | Work::Gate
             | Work::Freeze
             | Work::Send
+            | Work::FinalFiles
             | Work::Kill
             | Work::Reach
             | Work::Thaw => Err(not_here(work)),
@@ -94,8 +107,11 @@ impl World for TargetWorld {
         let kind = ask.kind();
         match ask {
             Ask::Preflight(manifest) => self.manifest = manifest,
+            Ask::Files(round) => self.round = Some(round),
             Ask::Restore(images) => self.images = images,
-            Ask::Open(_) | Ask::Reserve | Ask::Resume | Ask::Drop | Ask::Finish => {}
+            // A source that was started again has none; what came before still holds.
+            Ask::Resume(farewell) if !farewell.0.is_null() => self.farewell = farewell,
+            Ask::Open(_) | Ask::Reserve | Ask::Resume(_) | Ask::Drop | Ask::Finish => {}
         }
         Ok(Heard::Input(Input::Asked(kind, message.attempt)))
     }
@@ -111,9 +127,27 @@ impl World for TargetWorld {
 }
 
 impl TargetWorld {
+    /// From now on images and files of the attempt are taken in.
+    async fn receive(&mut self, attempt: u32) -> Result<(), Failure> {
+        let files = &self.receiving.files;
+        if !files.has_sink()
+            && let Some(sink) = self.hauler.files()?
+        {
+            files.keep(sink);
+        }
+        self.held = files.begin(attempt).await?;
+        let dir = self.hauler.images();
+        self.receiving.begin(attempt, dir, Arc::clone(&self.disk));
+        Ok(())
+    }
+
     fn yes(&self, kind: AskKind) -> Answer {
         match kind {
             AskKind::Preflight => Answer::Checked(self.checks.clone()),
+            AskKind::Reserve => Answer::Reserved { held: self.held },
+            AskKind::Files => Answer::FilesTaken {
+                round: self.round.as_ref().map_or(0, |round| round.round),
+            },
             AskKind::Resume => Answer::Resumed {
                 resume_ms: self.resume_ms,
             },
@@ -131,7 +165,8 @@ pub(super) fn plain_yes(kind: AskKind) -> Answer {
     match kind {
         AskKind::Open => Answer::Opened,
         AskKind::Preflight => Answer::Checked(Vec::new()),
-        AskKind::Reserve => Answer::Reserved,
+        AskKind::Reserve => Answer::Reserved { held: None },
+        AskKind::Files => Answer::FilesTaken { round: 0 },
         AskKind::Restore => Answer::Prepared,
         AskKind::Resume => Answer::Resumed { resume_ms: 0 },
         AskKind::Drop => Answer::Dropped,

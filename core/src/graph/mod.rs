@@ -128,9 +128,10 @@ impl Graph {
     /// The states of the way to success, in order.
     pub fn main_path(&self) -> Vec<StateName> {
         let mut path = vec![self.start()];
+        // A round that is made once more leads to the state itself.
         while let Some(edge) = self
             .leaving(path[path.len() - 1])
-            .find(|edge| edge.event == EventKind::Done)
+            .find(|edge| edge.event == EventKind::Done && edge.to != edge.from)
         {
             if path.contains(&edge.to) {
                 break;

@@ -68,18 +68,24 @@ words! {
         Check = "check",
         /// make what the run needs
         Reserve = "reserve",
+        /// send what the target lacks of the files
+        CopyFiles = "copy-files",
         /// wait for a person
         Gate = "gate",
         /// stop, dump and hold the workload
         Freeze = "freeze",
         /// send the images
         Send = "send",
+        /// send what changed in the files since the last round
+        FinalFiles = "final-files",
         /// kill the held workload
         Kill = "kill",
         /// reach the peer again if the link is gone
         Reach = "reach",
         /// let the held workload run on
         Thaw = "thaw",
+        /// put the files of a round in place
+        TakeFiles = "take-files",
         /// restore the workload and hold it
         Restore = "restore",
         /// let the restored workload run
@@ -100,6 +106,8 @@ words! {
         Preflight = "preflight",
         /// make what the run needs
         Reserve = "reserve",
+        /// say that the files of a round have arrived
+        Files = "files",
         /// restore the workload from what was sent, and hold it
         Restore = "restore",
         /// let the workload run
@@ -146,6 +154,8 @@ words! {
         Refused = "refused",
         /// the source has committed
         Committed = "committed",
+        /// another round of files is worth it
+        MoreFiles = "more-files",
     }
 }
 

@@ -53,6 +53,19 @@ pub enum Why {
     TimeSpent,
 }
 
+impl Why {
+    /// In words, for reports.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Remaining => "little is left to send",
+            Self::FitsBudget => "what is left fits the downtime",
+            Self::RoundsSpent => "all rounds were made",
+            Self::Grew => "the round was larger than the one before",
+            Self::TimeSpent => "the time for rounds has passed",
+        }
+    }
+}
+
 impl RoundLeft {
     /// The estimated downtime if the freeze came now, in milliseconds.
     pub fn downtime_ms(&self) -> u64 {

@@ -48,6 +48,9 @@ pub struct Machine {
     pub recovering: bool,
     /// At the target: the source waits to hear that all is cleaned.
     pub awaited: bool,
+    /// At the source: the state's work has said that another round of files is worth it.
+    #[serde(default)]
+    pub more_files: bool,
 }
 
 /// What a state waits for.
@@ -79,6 +82,13 @@ pub enum Input {
     LinkLost,
     /// A person says stop.
     Cancel,
+    /// At the target: the files of an attempt cannot be taken in, and nobody has asked yet.
+    Trouble {
+        /// Another attempt may succeed.
+        again: bool,
+        /// The attempt.
+        attempt: u32,
+    },
 }
 
 /// How work ended.
@@ -86,6 +96,8 @@ pub enum Input {
 pub enum Worked {
     /// It succeeded.
     Well,
+    /// It succeeded, and doing it once more is worth it.
+    More,
     /// A check said no.
     Refused,
     /// It failed; `again` when another attempt may succeed.
@@ -160,6 +172,7 @@ impl Machine {
             committed: false,
             recovering: false,
             awaited: false,
+            more_files: false,
         }
     }
 
@@ -250,6 +263,7 @@ fn holds(machine: &Machine, guard: Guard, tries: u32) -> bool {
         Condition::Cancelled => machine.cancelled,
         Condition::Refused => machine.refused,
         Condition::Committed => machine.committed,
+        Condition::MoreFiles => machine.more_files,
     };
     met == guard.holds
 }
@@ -268,6 +282,7 @@ fn enter(machine: &mut Machine, edge: &Edge, event: EventKind) {
         (_, StateName::Resume) => machine.committed = true,
         _ => {}
     }
+    machine.more_files = false;
     machine.state = edge.to;
     machine.doing = Doing::Entered;
     machine.recovering = event == EventKind::Restarted;

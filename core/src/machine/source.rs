@@ -12,6 +12,11 @@ pub(super) fn react(graph: &Graph, machine: &Machine, input: Input) -> Reaction 
         },
         Input::Worked(work, worked) if machine.doing == Doing::Work(work) => match worked {
             Worked::Well => ask_or_done(graph, machine),
+            Worked::More => {
+                let mut more = machine.clone();
+                more.more_files = true;
+                ask_or_done(graph, &more)
+            }
             Worked::Refused => event(machine, EventKind::Refused),
             Worked::Failed { again } => event(machine, failure(again)),
             Worked::Unsure => event(machine, EventKind::Unsure),
@@ -20,9 +25,11 @@ pub(super) fn react(graph: &Graph, machine: &Machine, input: Input) -> Reaction 
         Input::LinkLost if needs_link(graph, machine) => event(machine, EventKind::Lost),
         Input::Cancel => cancel(graph, machine),
         // Late answers, the end of work that was given up, a link that nobody needs now.
-        Input::Worked(..) | Input::Answered(..) | Input::LinkLost | Input::Asked(..) => {
-            nothing(machine)
-        }
+        Input::Worked(..)
+        | Input::Answered(..)
+        | Input::LinkLost
+        | Input::Asked(..)
+        | Input::Trouble { .. } => nothing(machine),
     }
 }
 
@@ -60,8 +67,16 @@ fn ask_or_done(graph: &Graph, machine: &Machine) -> Reaction {
 }
 
 fn answered(machine: &Machine, answer: AnswerKind) -> Reaction {
-    let Doing::Answer(asked) = machine.doing else {
-        return nothing(machine);
+    let asked = match machine.doing {
+        Doing::Answer(asked) => asked,
+        // Nobody has asked: the target cannot take in what is being sent.
+        Doing::Work(Work::CopyFiles | Work::FinalFiles) => {
+            return match answer {
+                AnswerKind::Failed { again } => event(machine, failure(again)),
+                AnswerKind::Yes(_) | AnswerKind::No => nothing(machine),
+            };
+        }
+        _ => return nothing(machine),
     };
     match answer {
         AnswerKind::Yes(kind) if kind == asked => event(machine, EventKind::Done),

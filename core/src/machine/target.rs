@@ -18,9 +18,15 @@ pub(super) fn react(graph: &Graph, machine: &Machine, input: Input) -> Reaction 
         Input::Cancel if machine.handles(graph, EventKind::Cancelled) => {
             event(machine, EventKind::Cancelled)
         }
-        Input::Worked(..) | Input::LinkLost | Input::Cancel | Input::Answered(..) => {
-            nothing(machine)
-        }
+        Input::Trouble { again, attempt } if is_open_for_files(machine, attempt) => Reaction {
+            event: Some(failure(again)),
+            ..say(machine, Output::AnswerFailed)
+        },
+        Input::Worked(..)
+        | Input::LinkLost
+        | Input::Cancel
+        | Input::Answered(..)
+        | Input::Trouble { .. } => nothing(machine),
     }
 }
 
@@ -35,6 +41,12 @@ fn say(machine: &Machine, output: Output) -> Reaction {
     let mut reaction = nothing(machine);
     reaction.outputs.push(output);
     reaction
+}
+
+/// Whether files of the attempt may arrive, and nothing is being done about them yet.
+fn is_open_for_files(machine: &Machine, attempt: u32) -> bool {
+    let receives = machine.state == StateName::Receive && machine.doing == Doing::Word;
+    receives && attempt == machine.attempt
 }
 
 fn entered(graph: &Graph, machine: &Machine) -> Reaction {
@@ -73,6 +85,10 @@ fn work_ended(machine: &Machine, work: Work, worked: Worked) -> Reaction {
                 _ => AskKind::Open,
             };
             reaction.outputs.push(Output::Answer(answers));
+        }
+        (Work::TakeFiles, Worked::Well) => {
+            reaction.machine.doing = Doing::Word;
+            reaction.outputs.push(Output::Answer(AskKind::Files));
         }
         (_, Worked::Well) => reaction.event = Some(EventKind::Done),
         (_, Worked::Failed { again }) => {
@@ -113,6 +129,9 @@ fn asked(graph: &Graph, machine: &Machine, ask: AskKind, attempt: u32) -> Reacti
             StateName::Receive => say(machine, Output::Answer(ask)),
             _ => nothing(machine),
         },
+        // Asked about a round that was taken, the work finds that it is, and it is said again.
+        AskKind::Files if is_open_for_files(machine, attempt) => start(machine, Work::TakeFiles),
+        AskKind::Files => nothing(machine),
         AskKind::Restore => match machine.state {
             StateName::Receive => event(machine, EventKind::Done),
             StateName::Prepared => say(machine, Output::Answer(ask)),
@@ -128,8 +147,12 @@ fn preflight_asked(machine: &Machine) -> Reaction {
     if machine.state != StateName::Accept || machine.doing != Doing::Word {
         return nothing(machine);
     }
-    let mut reaction = say(machine, Output::Start(Work::Check));
-    reaction.machine.doing = Doing::Work(Work::Check);
+    start(machine, Work::Check)
+}
+
+fn start(machine: &Machine, work: Work) -> Reaction {
+    let mut reaction = say(machine, Output::Start(work));
+    reaction.machine.doing = Doing::Work(work);
     reaction
 }
 

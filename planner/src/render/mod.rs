@@ -92,8 +92,8 @@ struct Arrow {
 fn arrows(graph: &Graph) -> Vec<Arrow> {
     let on_the_way = |edge: &Edge| {
         let path = graph.main_path();
-        path.windows(2)
-            .any(|pair| pair == [edge.from, edge.to].as_slice() && edge.is_forward())
+        let step = |pair: &[StateName]| pair == [edge.from, edge.to].as_slice();
+        edge.is_forward() && (edge.from == edge.to || path.windows(2).any(step))
     };
     let mut arrows: Vec<Arrow> = Vec::new();
     for edge in graph.edges() {

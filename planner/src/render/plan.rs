@@ -39,7 +39,9 @@ pub fn human(loaded: &Loaded) -> String {
 
 /// What is said about a line: where its value comes from, if not from the plan's file.
 fn mark(line: &Line, loaded: &Loaded, graphs: &Graphs) -> String {
-    let rounds = graphs.source.node(StateName::CopyMemory).is_some();
+    let rounds = [StateName::CopyMemory, StateName::CopyFiles]
+        .iter()
+        .any(|state| graphs.source.node(*state).is_some());
     match (line.does, loaded.settings.get(&line.path)) {
         (Does::Open, _) if line.path == "memory.converge" && !rounds => {
             "not looked at: no rounds are made".to_owned()

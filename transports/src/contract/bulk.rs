@@ -1,7 +1,7 @@
 //! Bulk data.
 
 use super::{Harness, chunk, link, numbered, soon};
-use phaul_core::protocol::{CHUNK_MAX, Chunk};
+use phaul_core::protocol::{CHUNK_MAX, Chunk, Part};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -40,7 +40,7 @@ pub async fn chunks_that_cannot_be_are_refused(harness: &impl Harness) {
     let wrong = [
         chunk(1, CHUNK_MAX + 1),
         Chunk {
-            file: "../etc".to_owned(),
+            part: Part::Image("../etc".to_owned()),
             ..chunk(1, 1)
         },
         Chunk {

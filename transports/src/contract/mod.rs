@@ -21,7 +21,7 @@ pub use parting::{
 
 use async_trait::async_trait;
 use phaul_core::executor::ports::{Dial, Link, Listen};
-use phaul_core::protocol::{Ask, Body, Chunk, Manifest, Message};
+use phaul_core::protocol::{Ask, Body, Chunk, Manifest, Message, Part};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -129,7 +129,10 @@ fn chunk(number: u64, bytes: usize) -> Chunk {
     Chunk {
         run: "r-1".parse().expect("a run id"),
         attempt: 1,
-        file: format!("pages-{}.img", number % 3),
+        part: match number % 4 {
+            0 => Part::Files { round: 7 },
+            image => Part::Image(format!("pages-{image}.img")),
+        },
         offset: number << 20,
         data: data.into(),
     }

@@ -1,11 +1,11 @@
 //! Chunks on a bulk stream, and the receipts for them.
 
-use super::field::{at_most, attempt, from_proto, name, run, wrong};
+use super::field::{at_most, attempt, counted, from_proto, name, run, wrong};
 use super::frame::{Collector, FrameDecoder, PREFIX, prefix};
 use super::{HEADER_MAX, RECEIPT_MAX, WireError, pb};
 use crate::codec::Codec;
 use bytes::Bytes;
-use phaul_core::protocol::{CHUNK_MAX, Chunk};
+use phaul_core::protocol::{CHUNK_MAX, Chunk, Part};
 use phaul_core::run::RunId;
 use prost::Message;
 
@@ -16,9 +16,9 @@ pub struct Header {
     pub run: RunId,
     /// The attempt it belongs to.
     pub attempt: u32,
-    /// The image's name.
-    pub file: String,
-    /// Where in the image it stands.
+    /// What it is a piece of.
+    pub part: Part,
+    /// Where in that it stands.
     pub offset: u64,
     /// Its bytes.
     pub raw_length: usize,
@@ -43,7 +43,10 @@ impl Packed {
     /// A chunk, stored in the given way if that makes it smaller.
     pub fn new(chunk: &Chunk, codec: Codec) -> Result<Self, WireError> {
         at_most("chunk", chunk.data.len(), CHUNK_MAX)?;
-        let file = name("file", chunk.file.clone())?;
+        let (file, files_round) = match &chunk.part {
+            Part::Image(file) => (name("file", file.clone())?, 0),
+            Part::Files { round } => (String::new(), counted("files_round", *round)?),
+        };
         within_file(chunk.offset, chunk.data.len())?;
         let (codec, stored) = codec.store(&chunk.data);
         let header = pb::ChunkHeader {
@@ -60,6 +63,7 @@ impl Packed {
             }
             .into(),
             crc32c: crc32c::crc32c(&chunk.data),
+            files_round,
         };
         let header = Bytes::from(header.encode_to_vec());
         Ok(Self {
@@ -85,6 +89,15 @@ fn within_file(offset: u64, length: usize) -> Result<(), WireError> {
     match offset.checked_add(length as u64) {
         Some(end) if i64::try_from(end).is_ok() => Ok(()),
         _ => Err(wrong("offset", "a place in a file", offset)),
+    }
+}
+
+/// Either an image or a round of files.
+fn part(file: String, files_round: u32) -> Result<Part, WireError> {
+    match (file.is_empty(), files_round) {
+        (_, 0) => name("file", file).map(Part::Image),
+        (true, round) => Ok(Part::Files { round }),
+        (false, _) => Err(wrong("file", "nothing, beside a round of files", file)),
     }
 }
 
@@ -116,7 +129,7 @@ fn header(frame: Bytes) -> Result<Header, WireError> {
     Ok(Header {
         run: run(&header.run)?,
         attempt: attempt(header.attempt)?,
-        file: name("file", header.file)?,
+        part: part(header.file, header.files_round)?,
         offset: header.offset,
         raw_length,
         stored_length,
@@ -138,7 +151,7 @@ fn unpack(header: Header, stored: Bytes) -> Result<Chunk, WireError> {
     Ok(Chunk {
         run: header.run,
         attempt: header.attempt,
-        file: header.file,
+        part: header.part,
         offset: header.offset,
         data,
     })
@@ -222,7 +235,7 @@ mod tests {
         Chunk {
             run: "r-1".parse().unwrap(),
             attempt: 1,
-            file: "pages-1.img".to_owned(),
+            part: Part::Image("pages-1.img".to_owned()),
             offset: 4096,
             data: data.into(),
         }
@@ -231,20 +244,19 @@ mod tests {
     fn chunks() -> impl Strategy<Value = Chunk> {
         let data = (prop::collection::vec(any::<u8>(), 0..30), 0..90usize)
             .prop_map(|(unit, times)| Bytes::from(unit.repeat(times)));
-        (
-            "[a-z0-9-]{1,64}",
-            1..9u32,
-            "[a-z.-]{3,255}",
-            0..1u64 << 62,
-            data,
-        )
-            .prop_map(|(run, attempt, file, offset, data)| Chunk {
+        let part = prop_oneof![
+            "[a-z.-]{3,255}".prop_map(Part::Image),
+            (1..=u32::MAX).prop_map(|round| Part::Files { round }),
+        ];
+        ("[a-z0-9-]{1,64}", 1..9u32, part, 0..1u64 << 62, data).prop_map(
+            |(run, attempt, part, offset, data)| Chunk {
                 run: run.parse().unwrap(),
                 attempt,
-                file,
+                part,
                 offset,
                 data,
-            })
+            },
+        )
     }
 
     fn bytes_of(packed: &Packed) -> Vec<u8> {
@@ -341,6 +353,7 @@ mod tests {
             (refusal(|h| h.file = "x".repeat(256)), "`file`"),
             (refusal(|h| h.file = String::new()), "`file`"),
             (refusal(|h| h.file = "x".repeat(2000)), "chunk header"),
+            (refusal(|h| h.files_round = 1), "`file`"),
             (refusal(|h| h.run = "A".into()), "`run`"),
             (refusal(|h| h.attempt = 0), "`attempt`"),
             (refusal(|h| h.offset = u64::MAX), "`offset`"),
@@ -356,7 +369,15 @@ mod tests {
         let wrong = [
             chunk(vec![0; CHUNK_MAX + 1]),
             Chunk {
-                file: "a/b".to_owned(),
+                part: Part::Image("a/b".to_owned()),
+                ..chunk("x")
+            },
+            Chunk {
+                part: Part::Image(String::new()),
+                ..chunk("x")
+            },
+            Chunk {
+                part: Part::Files { round: 0 },
                 ..chunk("x")
             },
             Chunk {
@@ -369,7 +390,7 @@ mod tests {
             },
         ];
         for chunk in wrong {
-            assert!(Packed::new(&chunk, Codec::Raw).is_err(), "{}", chunk.file);
+            assert!(Packed::new(&chunk, Codec::Raw).is_err(), "{:?}", chunk.part);
         }
         assert!(Packed::new(&chunk(vec![0; CHUNK_MAX]), Codec::Raw).is_ok());
     }

@@ -55,6 +55,15 @@ pub(super) fn name(field: &'static str, value: String) -> Result<String, WireErr
     }
 }
 
+/// What counts from 1.
+pub(super) fn counted(field: &'static str, value: u32) -> Result<u32, WireError> {
+    if value >= 1 {
+        Ok(value)
+    } else {
+        Err(wrong(field, "1 or more", value))
+    }
+}
+
 /// The id of a run.
 pub(super) fn run(value: &str) -> Result<RunId, WireError> {
     value
@@ -64,11 +73,7 @@ pub(super) fn run(value: &str) -> Result<RunId, WireError> {
 
 /// The number of an attempt.
 pub(super) fn attempt(value: u32) -> Result<u32, WireError> {
-    if value >= 1 {
-        Ok(value)
-    } else {
-        Err(wrong("attempt", "1 or more", value))
-    }
+    counted("attempt", value)
 }
 
 /// A value from its JSON.

@@ -4,7 +4,7 @@ use crate::fixture::{Hosts, dialer, soon};
 use crate::relay::Relay;
 use phaul_core::executor::ports::{Dial, Listen};
 use phaul_core::plan::{Compression, Rate};
-use phaul_core::protocol::{Ask, Body, Chunk, Manifest, Message};
+use phaul_core::protocol::{Ask, Body, Chunk, Manifest, Message, Part};
 use std::time::{Duration, Instant};
 
 pub(crate) fn message(attempt: u32) -> Message {
@@ -19,7 +19,7 @@ fn chunk(data: Vec<u8>) -> Chunk {
     Chunk {
         run: "r-1".parse().unwrap(),
         attempt: 1,
-        file: "pages-1.img".to_owned(),
+        part: Part::Image("pages-1.img".to_owned()),
         offset: 0,
         data: data.into(),
     }

@@ -242,7 +242,7 @@ fn chunk() -> Vec<u8> {
     let chunk = phaul_core::protocol::Chunk {
         run: "r-1".parse().unwrap(),
         attempt: 1,
-        file: "pages-1.img".to_owned(),
+        part: phaul_core::protocol::Part::Image("pages-1.img".to_owned()),
         offset: 0,
         data: Bytes::from(vec![0; 1000]),
     };

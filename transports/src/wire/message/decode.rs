@@ -1,7 +1,7 @@
 //! Messages on their way in.
 
 use crate::wire::field::{
-    at_most, attempt, from_json, from_list, from_proto, name, run, text, wrong,
+    at_most, attempt, counted, from_json, from_list, from_proto, name, run, text, wrong,
 };
 use crate::wire::{
     CHECKS_BYTES_MAX, CHECKS_MAX, FRAME_MAX, IMAGES_MAX, LOG_LINE_MAX, LOG_LINES_MAX, PLAN_MAX,
@@ -9,7 +9,9 @@ use crate::wire::{
 };
 use bytes::Bytes;
 use phaul_core::failure::{Failure, FailureKind};
-use phaul_core::protocol::{Answer, Ask, Body, ImageFile, Message, Open};
+use phaul_core::protocol::{
+    Answer, Ask, Body, FAREWELL_MAX, FilesHeld, FilesRound, ImageFile, Manifest, Message, Open,
+};
 use phaul_core::report::Check;
 
 /// What a frame on the control stream turned out to be.
@@ -60,8 +62,9 @@ fn ask(ask: pb::Ask) -> Result<Ask, WireError> {
         Ok(pb::AskKind::Open) => Ask::Open(Box::new(open(payload)?)),
         Ok(pb::AskKind::Preflight) => Ask::Preflight(from_json("manifest", &payload, FRAME_MAX)?),
         Ok(pb::AskKind::Reserve) => Ask::Reserve,
+        Ok(pb::AskKind::Files) => Ask::Files(files_round(payload)?),
         Ok(pb::AskKind::Restore) => Ask::Restore(images(payload)?),
-        Ok(pb::AskKind::Resume) => Ask::Resume,
+        Ok(pb::AskKind::Resume) => Ask::Resume(farewell(&payload)?),
         Ok(pb::AskKind::Drop) => Ask::Drop,
         Ok(pb::AskKind::Finish) => Ask::Finish,
         Ok(pb::AskKind::Unspecified) | Err(_) => {
@@ -76,6 +79,34 @@ fn open(payload: Bytes) -> Result<Open, WireError> {
         plan: from_json("plan", &open.plan, PLAN_MAX)?,
         graph: from_json("graph", &open.graph, PLAN_MAX)?,
     })
+}
+
+fn files_round(payload: Bytes) -> Result<FilesRound, WireError> {
+    let round: pb::FilesRound = from_proto("files", payload)?;
+    Ok(FilesRound {
+        round: counted("files.round", round.round)?,
+        bytes: round.bytes,
+        digest: text("files.digest", round.digest, WORD_MAX)?,
+    })
+}
+
+fn farewell(payload: &[u8]) -> Result<Manifest, WireError> {
+    if payload.is_empty() {
+        return Ok(Manifest::none());
+    }
+    from_json("farewell", payload, FAREWELL_MAX)
+}
+
+fn held(payload: Bytes) -> Result<Option<FilesHeld>, WireError> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let held: pb::FilesHeld = from_proto("held", payload)?;
+    Ok(Some(FilesHeld {
+        attempt: counted("held.attempt", held.attempt)?,
+        round: counted("held.round", held.round)?,
+        bytes: held.bytes,
+    }))
 }
 
 fn images(payload: Bytes) -> Result<Vec<ImageFile>, WireError> {
@@ -95,7 +126,15 @@ fn answer(answer: pb::Answer) -> Result<Answer, WireError> {
     Ok(match pb::AnswerKind::try_from(answer.kind) {
         Ok(pb::AnswerKind::Opened) => Answer::Opened,
         Ok(pb::AnswerKind::Checked) => Answer::Checked(checks(&payload)?),
-        Ok(pb::AnswerKind::Reserved) => Answer::Reserved,
+        Ok(pb::AnswerKind::Reserved) => Answer::Reserved {
+            held: held(payload)?,
+        },
+        Ok(pb::AnswerKind::FilesTaken) => Answer::FilesTaken {
+            round: counted(
+                "taken.round",
+                from_proto::<pb::FilesTaken>("taken", payload)?.round,
+            )?,
+        },
         Ok(pb::AnswerKind::Prepared) => Answer::Prepared,
         Ok(pb::AnswerKind::Resumed) => Answer::Resumed {
             resume_ms: from_proto::<pb::Resumed>("resumed", payload)?.resume_ms,

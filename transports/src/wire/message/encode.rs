@@ -1,13 +1,15 @@
 //! Messages on their way out.
 
-use crate::wire::field::{at_most, attempt, name, to_json, to_list};
+use crate::wire::field::{at_most, attempt, counted, name, text, to_json, to_list};
 use crate::wire::{
     CHECKS_BYTES_MAX, CHECKS_MAX, FRAME_MAX, IMAGES_MAX, LOG_LINE_MAX, LOG_LINES_MAX, PLAN_MAX,
     TEXT_MAX, TRAIL_MAX, WORD_MAX, WireError, pb,
 };
 use bytes::Bytes;
 use phaul_core::failure::{Failure, FailureKind};
-use phaul_core::protocol::{Answer, Ask, Body, ImageFile, Message, Open};
+use phaul_core::protocol::{
+    Answer, Ask, Body, FAREWELL_MAX, FilesHeld, FilesRound, ImageFile, Manifest, Message, Open,
+};
 use prost::Message as _;
 
 /// The frame of a message, without its prefix.
@@ -34,8 +36,9 @@ fn ask(ask: &Ask) -> Result<pb::Ask, WireError> {
             to_json("manifest", manifest, FRAME_MAX)?,
         ),
         Ask::Reserve => (pb::AskKind::Reserve, Bytes::new()),
+        Ask::Files(round) => (pb::AskKind::Files, files_round(round)?),
         Ask::Restore(images) => (pb::AskKind::Restore, self::images(images)?),
-        Ask::Resume => (pb::AskKind::Resume, Bytes::new()),
+        Ask::Resume(farewell) => (pb::AskKind::Resume, self::farewell(farewell)?),
         Ask::Drop => (pb::AskKind::Drop, Bytes::new()),
         Ask::Finish => (pb::AskKind::Finish, Bytes::new()),
     };
@@ -51,6 +54,32 @@ fn open(open: &Open) -> Result<Bytes, WireError> {
         graph: to_json("graph", &open.graph, PLAN_MAX)?,
     };
     Ok(open.encode_to_vec().into())
+}
+
+fn files_round(round: &FilesRound) -> Result<Bytes, WireError> {
+    let round = pb::FilesRound {
+        round: counted("files.round", round.round)?,
+        bytes: round.bytes,
+        digest: text("files.digest", round.digest.clone(), WORD_MAX)?,
+    };
+    Ok(round.encode_to_vec().into())
+}
+
+/// One that says nothing takes no bytes.
+fn farewell(farewell: &Manifest) -> Result<Bytes, WireError> {
+    if farewell.0.is_null() {
+        return Ok(Bytes::new());
+    }
+    to_json("farewell", farewell, FAREWELL_MAX)
+}
+
+fn held(held: &FilesHeld) -> Result<Bytes, WireError> {
+    let held = pb::FilesHeld {
+        attempt: counted("held.attempt", held.attempt)?,
+        round: counted("held.round", held.round)?,
+        bytes: held.bytes,
+    };
+    Ok(held.encode_to_vec().into())
 }
 
 fn images(images: &[ImageFile]) -> Result<Bytes, WireError> {
@@ -72,7 +101,16 @@ fn answer(answer: &Answer) -> Result<pb::Answer, WireError> {
             let json = to_json("checks", checks, CHECKS_BYTES_MAX)?;
             (pb::AnswerKind::Checked, json)
         }
-        Answer::Reserved => (pb::AnswerKind::Reserved, Bytes::new()),
+        Answer::Reserved { held } => {
+            let held = held.as_ref().map(self::held).transpose()?;
+            (pb::AnswerKind::Reserved, held.unwrap_or_default())
+        }
+        Answer::FilesTaken { round } => {
+            let taken = pb::FilesTaken {
+                round: counted("taken.round", *round)?,
+            };
+            (pb::AnswerKind::FilesTaken, taken.encode_to_vec().into())
+        }
         Answer::Prepared => (pb::AnswerKind::Prepared, Bytes::new()),
         Answer::Resumed { resume_ms } => {
             let resumed = pb::Resumed {

@@ -5,7 +5,9 @@ use phaul_core::graph::{
     AskKind, Condition, Edge, EventKind, Guard, Node, Parts, Phase, Side, StateName, Work,
 };
 use phaul_core::plan::{Container, Haul, Pid, PidSource, Plan, Rate, Target, Transport};
-use phaul_core::protocol::{Answer, Ask, Body, ImageFile, Manifest, Message, Open};
+use phaul_core::protocol::{
+    Answer, Ask, Body, FilesHeld, FilesRound, ImageFile, Manifest, Message, Open,
+};
 use phaul_core::report::{Check, CheckResult, Trail};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -97,12 +99,30 @@ fn images() -> impl Strategy<Value = Vec<ImageFile>> {
     prop::collection::vec(image, 0..20)
 }
 
+fn files_round() -> impl Strategy<Value = FilesRound> {
+    (1..=u32::MAX, any::<u64>(), "[0-9a-f]{0,128}").prop_map(|(round, bytes, digest)| FilesRound {
+        round,
+        bytes,
+        digest,
+    })
+}
+
+fn held() -> impl Strategy<Value = FilesHeld> {
+    (1..=u32::MAX, 1..=u32::MAX, any::<u64>()).prop_map(|(attempt, round, bytes)| FilesHeld {
+        attempt,
+        round,
+        bytes,
+    })
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         (plan(), graph()).prop_map(|(plan, graph)| Ask::Open(Box::new(Open { plan, graph }))),
         json().prop_map(|json| Ask::Preflight(Manifest(json))),
+        files_round().prop_map(Ask::Files),
         images().prop_map(Ask::Restore),
-        select(vec![Ask::Reserve, Ask::Resume, Ask::Drop, Ask::Finish]),
+        json().prop_map(|json| Ask::Resume(Manifest(json))),
+        select(vec![Ask::Reserve, Ask::Drop, Ask::Finish]),
     ]
 }
 
@@ -154,11 +174,12 @@ fn check() -> impl Strategy<Value = Check> {
 fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         prop::collection::vec(check(), 0..9).prop_map(Answer::Checked),
+        prop::option::of(held()).prop_map(|held| Answer::Reserved { held }),
+        (1..=u32::MAX).prop_map(|round| Answer::FilesTaken { round }),
         any::<u64>().prop_map(|resume_ms| Answer::Resumed { resume_ms }),
         failure().prop_map(Answer::Failed),
         select(vec![
             Answer::Opened,
-            Answer::Reserved,
             Answer::Prepared,
             Answer::Dropped,
             Answer::Finished,

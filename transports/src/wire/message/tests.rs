@@ -6,7 +6,7 @@ use crate::wire::{
 };
 use bytes::Bytes;
 use phaul_core::failure::Failure;
-use phaul_core::protocol::{Answer, Ask, Body, Manifest, Message};
+use phaul_core::protocol::{Answer, Ask, Body, FAREWELL_MAX, Manifest, Message};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -76,11 +76,26 @@ fn an_ask_that_is_not_understood_is_owed_an_answer() {
         name: "../../etc/passwd".to_owned(),
         size: 1,
     };
+    let endless = pb::FilesRound {
+        round: 1,
+        bytes: 1,
+        digest: "0".repeat(WORD_MAX + 1),
+    };
     let spoilt = [
         (ask_of_kind(99, ""), "`ask.kind`"),
         (ask_of_kind(0, ""), "`ask.kind`"),
         (ask_of_kind(pb::AskKind::Preflight.into(), "{"), "manifest"),
         (ask_of_kind(pb::AskKind::Open.into(), ""), "plan"),
+        (ask_of_kind(pb::AskKind::Files.into(), ""), "`files.round`"),
+        (
+            ask_of_kind(pb::AskKind::Files.into(), endless.encode_to_vec()),
+            "files.digest",
+        ),
+        (ask_of_kind(pb::AskKind::Resume.into(), "{"), "farewell"),
+        (
+            ask_of_kind(pb::AskKind::Resume.into(), vec![b' '; FAREWELL_MAX + 1]),
+            "farewell has a size of 4194305",
+        ),
         (
             ask_of_kind(restore, evil.encode_length_delimited_to_vec()),
             "`images.name`",
@@ -119,6 +134,10 @@ fn a_message_that_breaks_the_protocol_is_refused_by_field() {
         attempt: 1,
         body: None,
     };
+    let half = pb::FilesHeld {
+        attempt: 1,
+        ..pb::FilesHeld::default()
+    };
     let checks = format!("[{}]", vec!["0"; CHECKS_MAX + 1].join(","));
     let spoilt = [
         (bare.encode_to_vec().into(), "`body`"),
@@ -139,6 +158,14 @@ fn a_message_that_breaks_the_protocol_is_refused_by_field() {
         (
             answer_of_kind(pb::AnswerKind::Checked.into(), checks),
             "checks",
+        ),
+        (
+            answer_of_kind(pb::AnswerKind::Reserved.into(), half.encode_to_vec()),
+            "`held.round`",
+        ),
+        (
+            answer_of_kind(pb::AnswerKind::FilesTaken.into(), ""),
+            "`taken.round`",
         ),
         (failure(|failure| failure.kind = 17), "`failure.kind`"),
         (
