@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use phaul_tests::lab::{Error, Host, Lab, Side};
+use phaul_tests::rig::Bridges;
 
 fn reaches(host: &Host, address: &str) -> bool {
     host.exec(&["ping", "-c", "1", "-W", "1", address])
@@ -35,6 +36,40 @@ fn hosts_meet_and_can_be_parted() {
     assert!(reaches(a, b.address()));
     lab.shape(None).unwrap();
     assert_eq!(lab.rate().unwrap(), None);
+}
+
+#[test]
+fn a_client_is_a_third_place() {
+    let lab = Lab::up("test-client").unwrap();
+    let client = lab.client().unwrap();
+    let reached = |address: &str| {
+        let ping = client.exec(&["ping", "-c", "1", "-W", "1", address]);
+        ping.unwrap().status.success()
+    };
+    assert!(reached("10.77.0.1") && reached("10.77.0.2"));
+    assert!(reaches(lab.host(Side::B), "10.77.0.3"));
+    // Joined already, it is the same one.
+    assert!(
+        lab.client()
+            .unwrap()
+            .exec(&["true"])
+            .unwrap()
+            .status
+            .success()
+    );
+    let own = |argv: &[&str]| client.exec(argv).unwrap().stdout;
+    assert!(!own(&["ip", "-brief", "address"]).contains("10.77.0.1"));
+
+    let bridges = Bridges::on(&lab);
+    let (a, b) = (lab.host(Side::A), lab.host(Side::B));
+    assert!(reaches(a, b.address()) && reaches(b, a.address()));
+    let apart = ["unshare", "--net", "sleep", "1000"];
+    let pid = a.start_workload(&apart).unwrap();
+    let wire = bridges.wire("apart", 90);
+    wire.lay(a, pid);
+    assert!(wire.is_plugged(a) && !wire.is_there(b));
+    assert!(reached(&wire.ip()) && reached(&wire.ipv6()) && reaches(b, &wire.ip()));
+    a.kill(pid, "KILL").unwrap();
 }
 
 #[test]
@@ -198,9 +233,11 @@ fn down_leaves_nothing() {
     let lab = Lab::up(name).unwrap();
     let data = lab.shared().parent().unwrap().to_path_buf();
     let networks = Side::BOTH.map(|side| network_of(lab.host(side)));
-    // The switch's mount, two cgroups, two first processes, the state: what is looked for is there.
+    lab.client().unwrap();
+    // The mounts of switch and client, two cgroups, two first processes, the state: what is looked
+    // for is there.
     let up = remains(name, &networks);
-    assert_eq!(up.len(), 6, "{up:?}");
+    assert_eq!(up.len(), 7, "{up:?}");
     lab.host(Side::A).start_workload(&["wl-mem"]).unwrap();
     let _child = lab.host(Side::B).spawn(&["sleep", "1000"]).unwrap();
     drop(lab);

@@ -4,6 +4,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod by_hand;
+mod containers;
 mod hooks;
 mod lab;
 mod moving;

@@ -18,11 +18,21 @@ const DOWN: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_killed_agent_costs_no_workload() {
-    let rig = Rig::up("fault-agent");
+    kill("agent", false);
+}
+
+#[test]
+fn a_killed_agent_costs_no_container() {
+    kill("agent-ct", true);
+}
+
+fn kill(fault: &'static str, containers: bool) {
+    let rig = Rig::up(&format!("fault-{fault}"));
     let play = Play {
-        fault: "agent",
-        at_once: 7,
+        fault,
+        at_once: if containers { 4 } else { 7 },
         own_agents: true,
+        containers,
     };
     play.all(&rig, &Cell::at_target(), |scene| {
         let run = run_with_keeper(scene);

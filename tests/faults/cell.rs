@@ -3,6 +3,32 @@
 use phaul_tests::rig::{SOURCE, TARGET};
 use std::fmt;
 
+/// What kind of workload is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A process with its descendants.
+    Pid,
+    /// A container of runc.
+    Runc,
+    /// A container of crun.
+    Crun,
+}
+
+impl Kind {
+    /// Of the cell with that number: the two cells of a state have different ones, and which of them
+    /// has which changes from state to state.
+    pub(crate) fn container(number: usize) -> Self {
+        if (number / 2 + number).is_multiple_of(2) {
+            Self::Runc
+        } else {
+            Self::Crun
+        }
+    }
+}
+
+/// The states in which the source copies files, which only runs with files pass.
+const FILES: [&str; 2] = ["copy-files", "final-files"];
+
 /// A place: before or after the work of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cell {
@@ -25,14 +51,20 @@ impl Cell {
         Self::all("target", &TARGET)
     }
 
+    /// Every place at the source of a run that copies files.
+    pub(crate) fn at_source_with_files() -> Vec<Self> {
+        let files = FILES.iter().flat_map(|state| Self::of("source", state));
+        Self::at_source().into_iter().chain(files).collect()
+    }
+
     /// All but the last: in `done` there is no work that could be struck.
     fn all(side: &'static str, states: &[&'static str]) -> Vec<Self> {
-        let both = |state: &&'static str| {
-            let state = *state;
-            ["before", "after"].map(|when| Self { side, state, when })
-        };
-        let working = &states[..states.len() - 1];
-        working.iter().flat_map(both).collect()
+        let working = states[..states.len() - 1].iter();
+        working.flat_map(|state| Self::of(side, state)).collect()
+    }
+
+    fn of(side: &'static str, state: &'static str) -> [Self; 2] {
+        ["before", "after"].map(|when| Self { side, state, when })
     }
 
     /// Every place.

@@ -11,11 +11,21 @@ use super::play::Play;
 
 #[test]
 fn a_killed_criu_costs_no_workload() {
-    let rig = Rig::up("fault-criu");
+    kill("criu", false);
+}
+
+#[test]
+fn a_killed_criu_costs_no_container() {
+    kill("criu-ct", true);
+}
+
+fn kill(fault: &'static str, containers: bool) {
+    let rig = Rig::up(&format!("fault-{fault}"));
     let play = Play {
-        fault: "criu",
+        fault,
         at_once: 4,
         own_agents: true,
+        containers,
     };
     play.all(&rig, &Cell::everywhere(), |scene| {
         let run = scene.rig.run(Side::A, &scene.plan("criu"));

@@ -23,7 +23,8 @@ const GIVEN_UP: Duration = Duration::from_secs(150);
 
 #[test]
 fn a_moment_without_network_is_not_noticed() {
-    for_some_time("moment", Duration::from_millis(1500), |scene| {
+    let time = Duration::from_millis(1500);
+    for_some_time("moment", false, time, |scene| {
         let run = scene.rig.run(Side::A, &scene.plan("cut"));
         scene.has_struck()?;
         run.ended(0, "migrated")?;
@@ -36,7 +37,16 @@ fn a_moment_without_network_is_not_noticed() {
 
 #[test]
 fn a_lost_link_is_made_anew() {
-    for_some_time("while", Duration::from_secs(15), |scene| {
+    lose_the_link("while", false);
+}
+
+#[test]
+fn a_link_that_a_container_loses_is_made_anew() {
+    lose_the_link("while-ct", true);
+}
+
+fn lose_the_link(fault: &'static str, containers: bool) {
+    for_some_time(fault, containers, Duration::from_secs(15), |scene| {
         let plan = scene.plan("cut").but("attempts: 2", "attempts: 5");
         let run = scene.rig.run(Side::A, &plan);
         scene.has_struck()?;
@@ -59,7 +69,7 @@ fn without_network_the_run_ends_and_is_taken_up_later() {
             mended.store(true, Ordering::SeqCst);
             all.expect("every run ends, or is killed, without the other host");
         });
-        all_at_once("cut").all(&rig, &cells, |scene| {
+        all_at_once("cut", false).all(&rig, &cells, |scene| {
             let without = end_without_network(scene);
             ended.fetch_add(1, Ordering::SeqCst);
             poll(GIVEN_UP * 3, || mended.load(Ordering::SeqCst).then_some(()))
@@ -102,6 +112,7 @@ fn end_without_network(scene: &Scene<'_>) -> Result<(), String> {
 /// Plays all cells with one cut, which lasts for some time.
 fn for_some_time(
     fault: &'static str,
+    containers: bool,
     time: Duration,
     act: impl Fn(&Scene<'_>) -> Result<(), String> + Sync,
 ) {
@@ -113,16 +124,17 @@ fn for_some_time(
             thread::sleep(time);
             rig.lab.mend().unwrap();
         });
-        all_at_once(fault).all(&rig, &cells, act);
+        all_at_once(fault, containers).all(&rig, &cells, act);
     });
 }
 
-fn all_at_once(fault: &'static str) -> Play {
+fn all_at_once(fault: &'static str, containers: bool) -> Play {
     Play {
         fault,
         at_once: usize::MAX,
         // One agent would turn some of so many callers away.
         own_agents: true,
+        containers,
     }
 }
 

@@ -12,8 +12,27 @@ use super::scene::Scene;
 
 #[test]
 fn a_killed_run_is_resumed() {
-    let rig = Rig::up("fault-resume");
-    kill("resume").all(&rig, &Cell::at_source(), |scene| {
+    resume("resume", false);
+}
+
+#[test]
+fn a_killed_run_of_a_container_is_resumed() {
+    resume("resume-ct", true);
+}
+
+#[test]
+fn a_killed_run_is_rolled_back() {
+    roll_back("rollback", false);
+}
+
+#[test]
+fn a_killed_run_of_a_container_is_rolled_back() {
+    roll_back("rollback-ct", true);
+}
+
+fn resume(fault: &'static str, containers: bool) {
+    let rig = Rig::up(&format!("fault-{fault}"));
+    kill(fault, containers).all(&rig, &cells(containers), |scene| {
         let run = strike(scene)?;
         let resumed = scene.rig.recover(Side::A, "resume", &run);
         resumed.ended(0, "migrated")?;
@@ -21,10 +40,9 @@ fn a_killed_run_is_resumed() {
     });
 }
 
-#[test]
-fn a_killed_run_is_rolled_back() {
-    let rig = Rig::up("fault-rollback");
-    kill("rollback").all(&rig, &Cell::at_source(), |scene| {
+fn roll_back(fault: &'static str, containers: bool) {
+    let rig = Rig::up(&format!("fault-{fault}"));
+    kill(fault, containers).all(&rig, &cells(containers), |scene| {
         let run = strike(scene)?;
         let rolled_back = scene.rig.recover(Side::A, "rollback", &run);
         if !scene.cell.is_committed() {
@@ -45,11 +63,20 @@ fn a_killed_run_is_rolled_back() {
     });
 }
 
-fn kill(fault: &'static str) -> Play {
+fn cells(containers: bool) -> Vec<Cell> {
+    if containers {
+        Cell::at_source_with_files()
+    } else {
+        Cell::at_source()
+    }
+}
+
+fn kill(fault: &'static str, containers: bool) -> Play {
     Play {
         fault,
         at_once: 4,
         own_agents: false,
+        containers,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use phaul_tests::lab::Side;
 use phaul_tests::rig::{Rig, Snapshot};
 
-use super::cell::Cell;
+use super::cell::{Cell, Kind};
 use super::scene::{STRIKE, Scene};
 
 /// How the cells of a fault are played.
@@ -18,6 +18,8 @@ pub(crate) struct Play {
     pub(crate) at_once: usize,
     /// Each cell has an agent of its own.
     pub(crate) own_agents: bool,
+    /// What is moved are containers, of runc and of crun by turns, and not processes.
+    pub(crate) containers: bool,
 }
 
 impl Play {
@@ -28,7 +30,7 @@ impl Play {
         cells: &[Cell],
         act: impl Fn(&Scene<'_>) -> Result<(), String> + Sync,
     ) {
-        let before = prepare(rig);
+        let before = prepare(rig, self.containers);
         let next = AtomicUsize::new(0);
         let failed = Mutex::new(Vec::new());
         let play_some = || {
@@ -67,7 +69,12 @@ impl Play {
         act: &impl Fn(&Scene<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
         let agent = self.own_agents.then(|| u16::try_from(number + 1).unwrap());
-        let scene = Scene::set_up(rig, cell, self.fault, agent);
+        let kind = if self.containers {
+            Kind::container(number)
+        } else {
+            Kind::Pid
+        };
+        let scene = Scene::set_up(rig, cell, kind, self.fault, agent);
         let acted = act(&scene);
         let log = last_lines(&scene.agent().log(), &scene.name);
         let wrong: Vec<String> = [acted, scene.tear_down()]
@@ -77,16 +84,22 @@ impl Play {
         if wrong.is_empty() {
             return Ok(());
         }
-        Err(format!("{cell}: {}\n  agent:{log}", wrong.join("\n  ")))
+        Err(format!(
+            "{cell} ({kind:?}): {}\n  agent:{log}",
+            wrong.join("\n  ")
+        ))
     }
 }
 
 /// What is on the hosts before the first cell. CRIU has looked at the kernel already: with many runs at once none can
 /// tell whose its note of that is.
-fn prepare(rig: &Rig) -> Snapshot {
+fn prepare(rig: &Rig, containers: bool) -> Snapshot {
     rig.host(Side::A).write("/shared/strike", STRIKE).unwrap();
     for side in Side::BOTH {
         rig.host(side).run(&["criu", "check"]).unwrap();
+    }
+    if containers {
+        rig.warm_runtimes_up();
     }
     rig.snapshot()
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use phaul_tests::lab::Side;
-use phaul_tests::rig::{Agent, Plan, Rig, Run, Workload};
+use phaul_tests::rig::{Agent, Container, Plan, Program, Rig, Run, Runtime, Workload};
 
-use super::cell::Cell;
+use super::cell::{Cell, Kind};
 
 /// The hook that strikes: once for each mark, so that another attempt gets through.
 pub(crate) const STRIKE: &str = r#"
@@ -16,7 +16,12 @@ executor) kill -KILL "$PHAUL_PID" ;;
 criu)
     for process in /proc/[0-9]*; do
         { read -r _ name _ parent _ < "$process/stat"; } 2>/dev/null || continue
-        [ "$name" = "(criu)" ] && [ "$parent" = "$PHAUL_PID" ] && kill -KILL "${process#/proc/}"
+        [ "$name" = "(criu)" ] || continue
+        # Its parent is phaul, or a runtime that phaul has started.
+        until [ "$parent" = "$PHAUL_PID" ] || [ "$parent" -le 1 ]; do
+            { read -r _ _ _ parent _ < "/proc/$parent/stat"; } 2>/dev/null || parent=0
+        done
+        [ "$parent" = "$PHAUL_PID" ] && kill -KILL "${process#/proc/}"
     done
     ;;
 cut) until [ -e "$mark/cut" ]; do sleep 0.05; done ;;
@@ -30,17 +35,35 @@ pub(crate) struct Scene<'a> {
     pub(crate) cell: Cell,
     pub(crate) name: String,
     pub(crate) workload: Workload,
+    container: Option<Container>,
     own_agent: Option<Agent>,
 }
 
 impl<'a> Scene<'a> {
-    pub(crate) fn set_up(rig: &'a Rig, cell: Cell, fault: &str, own_agent: Option<u16>) -> Self {
+    pub(crate) fn set_up(
+        rig: &'a Rig,
+        cell: Cell,
+        kind: Kind,
+        fault: &str,
+        own_agent: Option<u16>,
+    ) -> Self {
         let name = format!("{fault}-{cell}");
+        let runtime = match kind {
+            Kind::Pid => None,
+            Kind::Runc => Some(Runtime::Runc),
+            Kind::Crun => Some(Runtime::Crun),
+        };
+        let container = runtime.map(|runtime| Container::named(runtime, &name));
+        let workload = match &container {
+            None => rig.counter(Side::A, &name),
+            Some(container) => rig.start_in(Side::A, container, Program::counter(&name)),
+        };
         Self {
             rig,
             cell,
             own_agent: own_agent.map(|number| Agent::extra(rig.host(Side::B), number)),
-            workload: rig.counter(Side::A, &name),
+            workload,
+            container,
             name,
         }
     }
@@ -57,7 +80,11 @@ impl<'a> Scene<'a> {
         let Cell { side, state, when } = self.cell;
         let mark = format!("/shared/{}.mark", self.name);
         let argv = ["sh", "/shared/strike", kind, &mark];
-        Plan::new(&self.name, &self.workload, self.agent()).hook(side, state, when, &argv)
+        let plan = match &self.container {
+            None => Plan::new(&self.name, &self.workload, self.agent()),
+            Some(container) => Plan::container(&self.name, container, self.agent()),
+        };
+        plan.hook(side, state, when, &argv)
     }
 
     /// Sees that the fault has struck.
@@ -93,13 +120,25 @@ impl<'a> Scene<'a> {
         };
         run.ended(code, run.outcome())?;
         self.rig.runs_only_on(side, &self.workload)?;
+        if let Some(container) = &self.container {
+            let (here, there) = (self.rig.host(side), self.rig.host(side.other()));
+            let status = container.status(here);
+            if status != "running" {
+                return Err(format!("the container on {side} is `{status}`"));
+            }
+            container.is_gone(there)?;
+        }
         Ok(side)
     }
 
     /// Ends the workload wherever it is; an error names what the agent's state still holds.
     pub(crate) fn tear_down(self) -> Result<(), String> {
         for side in Side::BOTH {
-            self.workload.end(self.rig.host(side));
+            let host = self.rig.host(side);
+            if let Some(container) = &self.container {
+                container.wipe(host);
+            }
+            self.workload.end(host);
         }
         self.own_agent.map_or(Ok(()), Agent::retire)
     }

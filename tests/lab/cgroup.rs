@@ -43,9 +43,20 @@ impl Cgroup {
         self.root.join("init")
     }
 
-    /// Makes both.
+    /// Makes both, with every controller that the machine can give.
+    ///
+    /// The machine goes on giving them: who else uses them by the time the host is gone, nobody
+    /// knows.
     pub(crate) fn create(&self) -> Result<()> {
         let leaf = self.leaf();
+        let mount = self.root.parent().unwrap_or(Path::new("/"));
+        let file = mount.join("cgroup.controllers");
+        let offered = fs::read_to_string(&file).map_err(Error::file("read", file))?;
+        let given = mount.join("cgroup.subtree_control");
+        for controller in offered.split_whitespace() {
+            // One that cannot be had (`cpu` with real-time tasks about) the host has to do without.
+            let _ = fs::write(&given, format!("+{controller}"));
+        }
         fs::create_dir_all(&leaf).map_err(Error::file("create", leaf))
     }
 

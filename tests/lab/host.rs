@@ -1,6 +1,6 @@
 //! One of the two hosts, from outside: run programs in it, look at its processes and files.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -82,13 +82,25 @@ impl Host {
     ///
     /// It enters the host's cgroup first: `nsenter` alone would leave it in its starter's.
     pub fn command<S: AsRef<OsStr>>(&self, argv: &[S]) -> Command {
+        self.enter(argv, OsStr::new("--net"))
+    }
+
+    /// The same, but on another network than the host's own.
+    pub(crate) fn command_on<S: AsRef<OsStr>>(&self, network: &Path, argv: &[S]) -> Command {
+        let mut option = OsString::from("--net=");
+        option.push(network);
+        self.enter(argv, &option)
+    }
+
+    fn enter<S: AsRef<OsStr>>(&self, argv: &[S], network: &OsStr) -> Command {
         let mut command = Command::new("sh");
         command
             .args(["-c", r#"echo 0 > "$0" && exec "$@""#])
             .arg(self.leaf.join("cgroup.procs"))
             .args(["nsenter", "--target", &self.init.pid.to_string()])
+            .arg(network)
             .args([
-                "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--root", "--wd", "--",
+                "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--root", "--wd", "--",
             ])
             .args(argv)
             .env_clear()
@@ -133,7 +145,12 @@ impl Host {
     /// Runs `argv` in the background; what it writes goes to a log. It is killed when the returned
     /// value is dropped.
     pub fn spawn<S: AsRef<OsStr>>(&self, argv: &[S]) -> Result<Child> {
-        Child::start(self.command(argv), &self.logs)
+        self.start(self.command(argv))
+    }
+
+    /// Runs one of this host's commands in the background.
+    pub(crate) fn start(&self, command: Command) -> Result<Child> {
+        Child::start(command, &self.logs)
     }
 
     /// Starts `argv` like a daemon, as CRIU wants it: a session of its own, a child of the host's
@@ -210,7 +227,7 @@ impl Host {
 
     /// A path of this host as the machine reaches it. Only for paths without symbolic links: an
     /// absolute link would be followed on the machine.
-    pub(crate) fn inside(&self, path: &str) -> PathBuf {
+    pub fn inside(&self, path: &str) -> PathBuf {
         self.init
             .proc()
             .join("root")

@@ -85,6 +85,11 @@ impl Layout {
         self.state.join("switch")
     }
 
+    /// The client's network namespace, mounted on this file.
+    pub(crate) fn client(&self) -> PathBuf {
+        self.state.join("client")
+    }
+
     /// The programs as they were when the lab came up: `/opt/phaul` in the hosts.
     pub(crate) fn programs(&self) -> PathBuf {
         self.data.join("programs")

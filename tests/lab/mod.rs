@@ -2,7 +2,7 @@
 //!
 //! A host has its own mounts, processes, network, IPC, name and cgroup root over a small Debian
 //! with CRIU. The two meet on a network (10.77.0.1 and 10.77.0.2) that can be cut and shaped, and
-//! share the directory `/shared`. The programs under test are in `/opt/phaul` on both, the same
+//! to which a client (10.77.0.3) can be joined, a third place to reach both from. The hosts share the directory `/shared`. The programs under test are in `/opt/phaul` on both, the same
 //! files. The lab shows no second kernel: what depends on one (vDSO, CPU features, kernel version)
 //! it cannot show.
 //!
@@ -11,13 +11,14 @@
 //! rootfs, mirror     the Debian that both hosts run, built once
 //! lifecycle          up and down
 //! birth, init, filesystem, cgroup      how a host comes into being
-//! network            cables and switch, cut and shape
+//! network, client    cables and switch, cut and shape, a third place
 //! host, child, launch, processes, traces      a host in use
 //! ```
 
 mod birth;
 mod cgroup;
 mod child;
+mod client;
 mod command;
 mod descriptors;
 mod error;
@@ -40,6 +41,7 @@ mod traces;
 
 pub use birth::be_born;
 pub use child::Child;
+pub use client::Client;
 pub use command::{Output, shell_code};
 pub use error::{Error, Result};
 pub use host::Host;
@@ -151,6 +153,12 @@ impl Lab {
     /// it.
     pub fn programs(&self) -> PathBuf {
         self.layout.programs()
+    }
+
+    /// The client, joined to the network first if it is not there yet.
+    pub fn client(&self) -> Result<Client> {
+        network::connect_client(&self.layout)?;
+        Ok(Client::new(self.host(Side::A), self.layout.client()))
     }
 
     /// Breaks the network between the hosts, in both directions, until [`Lab::mend`]: packets get

@@ -1,4 +1,5 @@
 //! The network between the hosts: a cable from each to a switch in a network namespace of its own.
+//! A third cable leads to a client, where one is wanted.
 //!
 //! Because cut and shape act on the switch, the hosts notice nothing but what a real host would:
 //! packets that do not arrive. Their own links, addresses, routes and queues stay as they are.
@@ -33,11 +34,16 @@ pub fn address(side: Side) -> &'static str {
     }
 }
 
+/// The client's addresses, with their prefixes.
+pub(crate) const CLIENT: [&str; 2] = ["10.77.0.3/24", "fd77::3/64"];
+
+/// The bridge's end of the client's cable.
+const CLIENT_PORT: &str = "port-client";
+
 /// Makes the switch and joins both hosts to it.
 pub(crate) fn connect(layout: &Layout, hosts: [(Side, Identity); 2]) -> Result<()> {
     let switch = layout.switch();
-    fs::File::create(&switch).map_err(Error::file("create", &switch))?;
-    run(&["unshare", &format!("--net={}", switch.display()), "true"])?;
+    make_namespace(&switch)?;
     ip(
         &switch,
         &format!("link add {BRIDGE} type bridge mcast_snooping 0"),
@@ -67,15 +73,51 @@ pub(crate) fn connect(layout: &Layout, hosts: [(Side, Identity); 2]) -> Result<(
     Ok(())
 }
 
-/// Removes the switch. The cables go with either end's namespace.
-pub(crate) fn disconnect(layout: &Layout) -> Result<()> {
-    let switch = layout.switch();
-    if !switch.exists() {
+/// Makes the client's network namespace and joins it to the switch, if that was not done before.
+pub(crate) fn connect_client(layout: &Layout) -> Result<()> {
+    let (switch, client) = (layout.switch(), layout.client());
+    if client.exists() {
         return Ok(());
     }
-    // Not mounted when `up` ended before it came to that.
-    let _ = umount2(&switch, MntFlags::MNT_DETACH);
-    fs::remove_file(&switch).map_err(Error::file("remove", switch))
+    make_namespace(&client)?;
+    let far_end = format!("peer name {INTERFACE} netns {}", client.display());
+    ip(
+        &switch,
+        &format!("link add {CLIENT_PORT} type veth {far_end}"),
+    )?;
+    ip(
+        &switch,
+        &format!("link set {CLIENT_PORT} master {BRIDGE} up"),
+    )?;
+    ip(&client, "link set lo up")?;
+    for address in CLIENT {
+        // Nobody else has it: it need not be asked for first.
+        let flags = if address.contains(':') { " nodad" } else { "" };
+        ip(
+            &client,
+            &format!("address add {address} dev {INTERFACE}{flags}"),
+        )?;
+    }
+    ip(&client, &format!("link set {INTERFACE} up"))
+}
+
+/// Removes the switch and the client. The cables go with either end's namespace.
+pub(crate) fn disconnect(layout: &Layout) -> Result<()> {
+    for namespace in [layout.switch(), layout.client()] {
+        if !namespace.exists() {
+            continue;
+        }
+        // Not mounted when `up` ended before it came to that.
+        let _ = umount2(&namespace, MntFlags::MNT_DETACH);
+        fs::remove_file(&namespace).map_err(Error::file("remove", namespace))?;
+    }
+    Ok(())
+}
+
+/// A new network namespace, mounted on a file.
+fn make_namespace(file: &Path) -> Result<()> {
+    fs::File::create(file).map_err(Error::file("create", file))?;
+    run(&["unshare", &format!("--net={}", file.display()), "true"]).map(drop)
 }
 
 /// From now on nothing passes the switch, in either direction; or everything again.

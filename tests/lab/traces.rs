@@ -8,8 +8,15 @@ use std::path::Path;
 use super::error::{Error, Result};
 use super::host::Host;
 
-/// Where phaul, CRIU and the runtimes put files.
-const DIRECTORIES: &[&str] = &["/run", "/tmp", "/var/tmp", "/var/lib/phaul", "/etc/criu"];
+/// Where phaul, CRIU and the runtimes put files, and where the bundles of containers are.
+const DIRECTORIES: &[&str] = &[
+    "/run",
+    "/tmp",
+    "/var/tmp",
+    "/var/lib/phaul",
+    "/etc/criu",
+    "/srv",
+];
 
 /// A host at one moment: mounts, cgroups, firewall, files, sockets, processes, addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]

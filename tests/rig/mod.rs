@@ -2,21 +2,37 @@
 //!
 //! What is true is looked up on the hosts themselves: process tables, ledgers, file systems. What phaul says of it is
 //! compared with that, and never taken for it.
+//!
+//! ```text
+//! agent, plan, run         phaul: its agents, what it is told, what it says
+//! workload, ticks          processes, and the ledgers that they tick into
+//! container/               bundles, containers of runc and crun, bridges and wires for them
+//! talk                     connections from a third place
+//! left, tree               what is left on the hosts, and whether a copy of files is true
+//! ```
 #![expect(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
 )]
 
 mod agent;
+mod container;
 mod left;
 mod plan;
 mod run;
+mod talk;
+mod ticks;
+mod tree;
 mod workload;
 
 pub use agent::{Agent, PORT, STATE_DIR};
+pub use container::{Bridges, Config, Container, Runtime, USER_NAMESPACE, Wire};
 pub use left::Snapshot;
 pub use plan::{Plan, SOURCE, TARGET};
 pub use run::Run;
+pub use talk::{Talk, Told};
+pub use ticks::{advance, carried_on, judge, ticks};
+pub use tree::Tree;
 pub use workload::{Program, Workload};
 
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -158,6 +174,29 @@ impl Rig {
     /// Starts a counter whose ledger is named after `name`.
     pub fn counter(&self, side: Side, name: &str) -> Workload {
         self.start(side, Program::counter(name))
+    }
+
+    /// Starts a program as the first process of a container in the host's network, whose ledger lies
+    /// where both hosts see it.
+    pub fn start_in(&self, side: Side, container: &Container, program: Program) -> Workload {
+        let host = self.host(side);
+        let config = Config::new(program.argv()).host_network();
+        container.make_thin(host, &config.bind("/shared", "/shared", "rw"));
+        container.run(host);
+        let pid = container.init_pid(host).unwrap();
+        Workload::running(host, program, pid)
+    }
+
+    /// Has every runtime make on both hosts what it makes once and leaves there.
+    pub fn warm_runtimes_up(&self) {
+        let on = |side| Runtime::BOTH.map(|runtime| (self.host(side), runtime));
+        for (host, runtime) in Side::BOTH.into_iter().flat_map(on) {
+            let container = Container::named(runtime, "warm-up");
+            container.make_thin(host, &Config::new(&["/usr/bin/sleep", "1000"]));
+            container.run(host);
+            container.remove(host);
+            container.wipe(host);
+        }
     }
 
     /// What is on both hosts now.

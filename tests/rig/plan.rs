@@ -2,7 +2,7 @@
 
 use crate::lab::Host;
 
-use super::{Agent, Workload};
+use super::{Agent, Container, Workload};
 
 /// The states of the source that such a plan passes, in order: a contract.
 pub const SOURCE: [&str; 10] = [
@@ -46,6 +46,33 @@ impl Plan {
                  retry: {{ attempts: 2, backoff: 100ms..500ms }}\n"
             ),
         )
+    }
+
+    /// Moves a container with its connections and its root file system to the host of an agent. Its last lines are a
+    /// list of what files are moved.
+    pub fn container(name: &str, container: &Container, to: &Agent) -> Self {
+        let (agent, identity) = (to.address(), to.side());
+        let (runtime, id) = (container.runtime, &container.id);
+        Self::of(
+            name,
+            &format!(
+                "version: 1\n\
+                 name: {name}\n\
+                 haul: {{ {runtime}: {{ id: {id} }} }}\n\
+                 to: {{ agent: \"{agent}\", identity: {identity} }}\n\
+                 memory: {{ strategy: stop-copy }}\n\
+                 retry: {{ attempts: 2, backoff: 100ms..500ms }}\n\
+                 network: {{ tcp: keep }}\n\
+                 files:\n\
+                 \x20 - tree: {{ path: rootfs }}\n"
+            ),
+        )
+    }
+
+    /// The same, with one more directory of files at the end of the list that ends it.
+    #[must_use]
+    pub fn and_tree(self, path: &str) -> Self {
+        self.with(&format!("  - tree: {{ path: {path} }}"))
     }
 
     /// A plan of any text.

@@ -1,9 +1,8 @@
 //! A workload: a program whose ledger tells what it went through.
 
 use crate::lab::{Host, Process};
-use crate::ledger;
 
-use super::{MOMENT, poll};
+use super::{MOMENT, advance, poll};
 
 /// A program to start as a workload.
 #[derive(Debug, Clone)]
@@ -44,6 +43,11 @@ impl Program {
         Self::plain(&["/opt/phaul/wl-counter", &ledger_of(name)]).with_ledger(name)
     }
 
+    /// Its arguments, its own name first.
+    pub fn argv(&self) -> &[String] {
+        &self.argv
+    }
+
     /// `wl-zoo`, which listens on that port.
     pub fn zoo(name: &str, port: u16) -> Self {
         let argv = [
@@ -67,7 +71,7 @@ fn ledger_of(name: &str) -> String {
 /// A workload that was started.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// The pid of its root, the same on whatever host it runs.
+    /// The pid of its root; outside of a container it is the same on whatever host it runs.
     pub pid: i32,
     /// Its ledger, on both hosts.
     pub ledger: Option<String>,
@@ -88,8 +92,13 @@ impl Workload {
             .chain(program.argv.iter().map(String::as_str))
             .collect();
         let said = host.run(&argv).unwrap();
+        Self::running(host, program, said.trim().parse().unwrap())
+    }
+
+    /// A program that was started with that pid; waits until it is wholly there.
+    pub(super) fn running(host: &Host, program: Program, pid: i32) -> Self {
         let workload = Self {
-            pid: said.trim().parse().unwrap(),
+            pid,
             ledger: program.ledger,
             size: program.size,
             cmdline: program.cmdline,
@@ -110,35 +119,10 @@ impl Workload {
         all
     }
 
-    /// Its last numbers, after seeing that there is no gap and no repeat in them.
-    fn numbers(&self, host: &Host) -> Result<Vec<u64>, String> {
-        let Some(ledger) = &self.ledger else {
-            return Ok(Vec::new());
-        };
-        // The workload makes it, once it has come so far.
-        let text = host.read(ledger).unwrap_or_default();
-        // A line that is being written is none yet.
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        let parts = ledger::check_parts(whole).map_err(|wrong| format!("ledger: {wrong}"))?;
-        Ok(parts.into_values().collect())
-    }
-
     /// Sees that every part of it goes on, without a gap or a repeat (I1, I2, I5).
     pub fn advances(&self, host: &Host) -> Result<(), String> {
-        if self.ledger.is_none() {
-            return Ok(());
-        }
-        let first = self.numbers(host)?;
-        let moved = poll(MOMENT, || match self.numbers(host) {
-            Ok(now) => {
-                let on = now.len() >= first.len()
-                    && !now.is_empty()
-                    && now.iter().zip(&first).all(|(now, first)| now > first);
-                on.then_some(Ok(()))
-            }
-            Err(wrong) => Some(Err(wrong)),
-        });
-        moved.unwrap_or_else(|| Err("the workload does not go on".to_owned()))
+        let ledger = self.ledger.as_deref();
+        ledger.map_or(Ok(()), |ledger| advance(host, ledger))
     }
 
     /// Ends it on a host.

@@ -1,4 +1,4 @@
-//! The command lines of the workloads: one optional path and `--name number` pairs.
+//! The command lines of the workloads: paths, for most one at most, and `--name number` pairs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,15 +6,26 @@ use std::path::PathBuf;
 /// What a workload was called with.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {
-    /// The argument without a name.
+    /// The first argument without a name.
     pub path: Option<PathBuf>,
+    /// All arguments without a name.
+    pub paths: Vec<PathBuf>,
     numbers: BTreeMap<&'static str, u64>,
 }
 
 impl Arguments {
-    /// Of this process. Where they are wrong it says so and ends the process.
+    /// Of this process, with one path at most. Where they are wrong it says so and ends the process.
     pub fn or_exit(usage: &str, defaults: &[(&'static str, u64)]) -> Self {
-        Self::parse(std::env::args().skip(1), defaults).unwrap_or_else(|reason| {
+        Self::with_paths_or_exit(usage, defaults, 1)
+    }
+
+    /// The same with so many paths at most.
+    pub fn with_paths_or_exit(
+        usage: &str,
+        defaults: &[(&'static str, u64)],
+        paths_max: usize,
+    ) -> Self {
+        Self::parse(std::env::args().skip(1), defaults, paths_max).unwrap_or_else(|reason| {
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "{reason}\nusage: {usage}");
             std::process::exit(2)
@@ -25,9 +36,11 @@ impl Arguments {
     fn parse(
         mut words: impl Iterator<Item = String>,
         defaults: &[(&'static str, u64)],
+        paths_max: usize,
     ) -> Result<Self, String> {
         let mut arguments = Self {
             path: None,
+            paths: Vec::new(),
             numbers: defaults.iter().copied().collect(),
         };
         while let Some(word) = words.next() {
@@ -39,10 +52,13 @@ impl Arguments {
                     known,
                     value.ok_or_else(|| format!("`{word}` needs a number"))?,
                 );
-            } else if arguments.path.replace(PathBuf::from(&word)).is_some() {
+            } else if arguments.paths.len() == paths_max {
                 return Err(format!("`{word}` is one path too many"));
+            } else {
+                arguments.paths.push(PathBuf::from(word));
             }
         }
+        arguments.path = arguments.paths.first().cloned();
         Ok(arguments)
     }
 
@@ -63,13 +79,15 @@ mod tests {
         Arguments::parse(
             line.split_whitespace().map(str::to_owned),
             &[("every", 10), ("mib", 64)],
+            2,
         )
     }
 
     #[test]
     fn numbers_have_defaults_and_can_be_given() {
-        let arguments = parse("--every 5 /a").unwrap();
+        let arguments = parse("--every 5 /a /b").unwrap();
         assert_eq!(arguments.path, Some("/a".into()));
+        assert_eq!(arguments.paths, ["/a", "/b"].map(PathBuf::from));
         assert_eq!(
             (arguments.number("every"), arguments.number("mib")),
             (5, 64)
@@ -81,6 +99,6 @@ mod tests {
         assert_eq!(parse("--often 5").unwrap_err(), "there is no `--often`");
         assert_eq!(parse("--every").unwrap_err(), "`--every` needs a number");
         assert_eq!(parse("--every x").unwrap_err(), "`--every` needs a number");
-        assert_eq!(parse("/a /b").unwrap_err(), "`/b` is one path too many");
+        assert_eq!(parse("/a /b /c").unwrap_err(), "`/c` is one path too many");
     }
 }

@@ -5,5 +5,7 @@
 //! found its own state changed.
 
 pub mod arguments;
+pub mod echo;
+pub mod fork;
 pub mod ledger;
 pub mod pattern;

@@ -7,10 +7,11 @@ use std::thread::sleep;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{Pid, ftruncate, getpid, getppid};
+use phaul_tests::workloads::fork::start_child;
 use phaul_tests::workloads::pattern::Xorshift;
 
 use super::Zoo;
-use super::sys::{SharedWords, start_child};
+use super::sys::SharedWords;
 
 /// The words of one region: the turn, and what was written in it.
 const REGION_WORDS: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");

@@ -1,5 +1,5 @@
 //! The system calls of the zoo that are not safe by themselves.
-#![expect(unsafe_code, reason = "fork and shared mappings have no safe calls")]
+#![expect(unsafe_code, reason = "shared mappings have no safe calls")]
 
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicU64;
 
 use nix::libc::c_void;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
-use nix::unistd::{ForkResult, fork};
 
 /// Memory that processes share; it stays mapped until the process ends.
 #[derive(Debug, Clone, Copy)]
@@ -48,14 +47,4 @@ fn bytes(count: NonZeroUsize) -> nix::Result<NonZeroUsize> {
     count
         .checked_mul(NonZeroUsize::new(size_of::<AtomicU64>()).unwrap_or(NonZeroUsize::MIN))
         .ok_or(nix::Error::EINVAL)
-}
-
-/// Starts a child that does `work` and ends. The caller has no other thread yet.
-pub(crate) fn start_child(work: impl FnOnce()) -> nix::Result<()> {
-    // SAFETY: with one thread, no lock is held by a thread that the child lacks.
-    if let ForkResult::Child = unsafe { fork()? } {
-        work();
-        std::process::exit(0);
-    }
-    Ok(())
 }
