@@ -39,7 +39,11 @@ impl Notes {
 
     fn note(&self, path: &Path) -> Option<PathBuf> {
         let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
-        Some(self.directory.as_ref()?.join(format!("{}.json", &name[..32])))
+        Some(
+            self.directory
+                .as_ref()?
+                .join(format!("{}.json", &name[..32])),
+        )
     }
 
     /// Notes down that a tree was left behind, as it is now.
@@ -53,7 +57,10 @@ impl Notes {
             outline: files::outline(tree)?.digest,
         };
         let failed = |error: io::Error| {
-            Failure::new("left", format!("{} cannot be written: {error}", note.display()))
+            Failure::new(
+                "left",
+                format!("{} cannot be written: {error}", note.display()),
+            )
         };
         fs::create_dir_all(directory).map_err(failed)?;
         let text = serde_json::to_vec(&left).map_err(|error| failed(error.into()))?;

@@ -33,8 +33,8 @@ pub use checks::host::check as host_checks;
 pub use registry::{KINDS, identity, source, target};
 pub use resources::HostUndo;
 
-/// What phaul does when it is started by CRIU (`phaul hold DIRECTORY`) or by itself to become a
-/// container runtime (`phaul call DIRECTORY`); none if the words, without the program's name,
+/// What phaul does when it is started by CRIU (`phaul hold DIRECTORY`, `phaul watch DIRECTORY`)
+/// or by itself to become a container runtime (`phaul call DIRECTORY`); none if the words, without the program's name,
 /// say something else. No runtime, no options, nothing that takes time: the workload stands
 /// still meanwhile.
 pub fn called_back(words: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
@@ -42,6 +42,7 @@ pub fn called_back(words: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode
     let main: fn(&Path) -> ExitCode = match called.to_str()? {
         "hold" => criu::hold::hold_main,
         "call" => criu::call::call_main,
+        "watch" => criu::watch::watch_main,
         _ => return None,
     };
     match (words.next(), words.next()) {

@@ -243,7 +243,11 @@ impl Container {
         if self.config.len() as u64 > CONFIG_MAX {
             return Err(wrong("`container.config` is too long"));
         }
-        match self.limits.iter().find(|(name, value)| !is_limit(name, value)) {
+        match self
+            .limits
+            .iter()
+            .find(|(name, value)| !is_limit(name, value))
+        {
             Some((name, _)) => Err(wrong(&format!("`container.limits` has {name:?}"))),
             None => Ok(()),
         }

@@ -93,7 +93,9 @@ pub(crate) fn put_config(
     ledger: &mut dyn Ledger,
 ) -> Result<(), Failure> {
     let path = bundle.join("config.json");
-    let copied = trees.iter().any(|tree| path.starts_with(mapped(&plan.to.paths, &tree.path)));
+    let copied = trees
+        .iter()
+        .any(|tree| path.starts_with(mapped(&plan.to.paths, &tree.path)));
     if copied || fs::read_to_string(&path).is_ok_and(|there| there == text) {
         return Ok(());
     }
@@ -131,8 +133,8 @@ fn remember(ledger: &mut dyn Ledger, resource: Resource) -> Result<(), Failure> 
         return Ok(());
     }
     places.push(resource);
-    let value = serde_json::to_value(places)
-        .map_err(|error| Failure::new("ledger", error.to_string()))?;
+    let value =
+        serde_json::to_value(places).map_err(|error| Failure::new("ledger", error.to_string()))?;
     ledger.fact(PLACES, value)
 }
 
@@ -191,7 +193,10 @@ fn aside(path: &Path, run: &RunId) -> PathBuf {
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         "files-place",
-        format!("{} cannot be made ready for the files: {error}", path.display()),
+        format!(
+            "{} cannot be made ready for the files: {error}",
+            path.display()
+        ),
     )
 }
 

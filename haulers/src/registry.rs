@@ -32,7 +32,9 @@ pub fn source(
 ) -> Result<Box<dyn SourceHauler>, Failure> {
     let kind: Box<dyn SourceKind> = match (&plan.haul, container(&plan.haul)) {
         (Haul::Pid(pid), _) => Box::new(PidSource::new(plan, pid, directory, exe)),
-        (_, Some((runtime, of))) => Box::new(ContainerSource::new(plan, runtime, of, directory, exe)),
+        (_, Some((runtime, of))) => {
+            Box::new(ContainerSource::new(plan, runtime, of, directory, exe))
+        }
         (other, None) => return Err(unknown(other)),
     };
     Ok(Box::new(TreeSource::new(kind, plan, run, directory)))

@@ -53,7 +53,8 @@ impl Undo for HostUndo {
             }
             Resource::Container { runtime, root, id } => {
                 let known = Runtime::named(runtime).ok_or_else(|| {
-                    let cause = format!("`{runtime}` is not a runtime of which containers are known");
+                    let cause =
+                        format!("`{runtime}` is not a runtime of which containers are known");
                     Failure::new("resource-stuck", cause)
                 })?;
                 delete(known, root.as_deref(), id).await

@@ -67,7 +67,8 @@ pub(crate) fn differences(plan: &Plan, shared: &[Shared]) -> Vec<String> {
                 Ok(here) => here,
                 Err(error) => return Some(format!("{}: {error}", path.display())),
             };
-            let same = |(name, inode): (&String, &u64)| here.get(name).is_none_or(|here| here == inode);
+            let same =
+                |(name, inode): (&String, &u64)| here.get(name).is_none_or(|here| here == inode);
             let same = here.get(".") == shared.inodes.get(".") && shared.inodes.iter().all(same);
             (!same).then(|| format!("{} is another directory than at the source", path.display()))
         })

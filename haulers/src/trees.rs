@@ -95,7 +95,8 @@ fn written_mappings(pid: i32) -> Vec<(u64, u64)> {
         let mut words = line.split_whitespace();
         let range = words.next()?;
         let permissions = words.next()?;
-        (permissions.as_bytes().get(1) == Some(&b'w') && permissions.ends_with('s')).then_some(range)
+        (permissions.as_bytes().get(1) == Some(&b'w') && permissions.ends_with('s'))
+            .then_some(range)
     });
     shared
         .filter_map(|range| {

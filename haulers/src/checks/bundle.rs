@@ -41,7 +41,10 @@ pub(super) fn check(
                 && !covered(&container.bundle.join("config.json"), trees, plan)
                 && !notes.is_untouched(&config) =>
         {
-            wrong.push(format!("{} is another container's: it differs", config.display()));
+            wrong.push(format!(
+                "{} is another container's: it differs",
+                config.display()
+            ));
         }
         _ => {}
     }
@@ -55,12 +58,7 @@ pub(super) fn check(
 }
 
 /// Whatever of the host is mounted in the container is at the target, or comes along.
-pub(super) fn mounts(
-    plan: &Plan,
-    container: &Container,
-    spec: &Spec,
-    trees: &[Tree],
-) -> Check {
+pub(super) fn mounts(plan: &Plan, container: &Container, spec: &Spec, trees: &[Tree]) -> Check {
     let missing: Vec<String> = spec
         .binds(&container.bundle)
         .into_iter()
@@ -83,6 +81,7 @@ pub(super) fn mounts(
 
 /// Whether a path of the source is copied, or is on a file system that both hosts mount.
 fn covered(path: &Path, trees: &[Tree], plan: &Plan) -> bool {
-    let shared = |set: &FileSet| matches!(set, FileSet::Shared { path: shared } if path.starts_with(shared));
+    let shared =
+        |set: &FileSet| matches!(set, FileSet::Shared { path: shared } if path.starts_with(shared));
     trees.iter().any(|tree| path.starts_with(&tree.path)) || plan.files.iter().any(shared)
 }

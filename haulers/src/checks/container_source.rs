@@ -3,8 +3,8 @@
 use super::look::Look;
 use super::source::describe_tasks;
 use super::{
-    addresses, criu_options, criu_refuses, criu_usable, files_present, files_source, locks, peer_loopback, rlimits,
-    runtime, space, tcp, unix_peers, workload,
+    addresses, criu_options, criu_refuses, criu_usable, files_present, files_source, locks,
+    peer_loopback, rlimits, runtime, space, tcp, unix_peers, workload,
 };
 use crate::cgroup;
 use crate::criu::rpc::CriuVersion;
@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// What is looked at.
 struct Looked {
     plan: Plan,
+    runtime: Runtime,
     about: About,
     root: Task,
     directory: PathBuf,
@@ -47,6 +48,7 @@ pub(crate) async fn inspect(
     };
     let looked = Looked {
         plan: plan.clone(),
+        runtime,
         about: about.clone(),
         root,
         directory: directory.to_owned(),
@@ -58,7 +60,9 @@ pub(crate) async fn inspect(
     let looked = look.await;
     let mut inspection = looked
         .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))??;
-    inspection.checks.extend(addresses::check(Side::Source, plan).await);
+    inspection
+        .checks
+        .extend(addresses::check(Side::Source, plan).await);
     Ok(inspection)
 }
 
@@ -66,7 +70,10 @@ impl Looked {
     fn inspection(self, usable: Check, criu: Option<CriuVersion>) -> Result<Inspection, Failure> {
         let look = Look::at(self.root.pid).map_err(|error| {
             let pid = self.root.pid;
-            Failure::new("inspect", format!("the tree of process {pid} cannot be read: {error}"))
+            Failure::new(
+                "inspect",
+                format!("the tree of process {pid} cannot be read: {error}"),
+            )
         })?;
         let (trees, shared, files) = files_source::look(&self.plan, Some(&self.about.bundle));
         let mut manifest = self.describe(&look, &trees, criu);
@@ -78,7 +85,7 @@ impl Looked {
             files,
             usable,
             criu_options::check(plan),
-            runtime::container(plan, spec),
+            runtime::container(self.runtime, plan, spec),
             runtime::members(cgroup.as_deref(), &look.pids()),
             criu_refuses::check(&look),
             tcp::check(&look, plan.network.tcp),

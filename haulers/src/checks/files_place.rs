@@ -38,7 +38,10 @@ pub(super) fn check(plan: &Plan, trees: &[Tree], notes: &Notes) -> Check {
         ID,
         Side::Target,
         &wrong,
-        &format!("{} trees of files can be put where they belong", trees.len()),
+        &format!(
+            "{} trees of files can be put where they belong",
+            trees.len()
+        ),
         "move away what stands there, or map the path elsewhere in `to.paths`",
     )
 }
@@ -79,9 +82,13 @@ pub(super) fn space(plan: &Plan, trees: &[Tree]) -> Check {
         let Some(about) = there.and_then(|there| statvfs(there).ok()) else {
             continue;
         };
-        let free = about.blocks_available().saturating_mul(about.fragment_size());
+        let free = about
+            .blocks_available()
+            .saturating_mul(about.fragment_size());
         let name = path.display().to_string();
-        let entry = needed.entry(about.filesystem_id()).or_insert((0, free, name));
+        let entry = needed
+            .entry(about.filesystem_id())
+            .or_insert((0, free, name));
         // An entry takes a block of its own, more or less.
         let bytes = tree.bytes.saturating_add(tree.entries.saturating_mul(4096));
         entry.0 = entry.0.saturating_add(bytes);

@@ -144,7 +144,12 @@ pub(super) fn collect_below(look: &Look, rootfs: &Path, mounts: &[Mount]) -> Vec
 
 /// At the target: each of the files is there and is what it has to be.
 pub(super) fn target(plan: &Plan, manifest: &Manifest) -> Check {
-    let copied = |path: &Path| manifest.trees.iter().any(|tree| path.starts_with(&tree.path));
+    let copied = |path: &Path| {
+        manifest
+            .trees
+            .iter()
+            .any(|tree| path.starts_with(&tree.path))
+    };
     let files = manifest.files.iter();
     let (later, now): (Vec<&File>, Vec<&File>) = files.partition(|file| copied(&file.path));
     let mut printer = Printer::new();

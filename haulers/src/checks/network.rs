@@ -21,7 +21,9 @@ pub(super) fn source(described: &Described) -> Check {
     for (link, host) in described.pairs() {
         if host.bridge.is_none() {
             let (link, host) = (&link.name, &host.name);
-            wrong.push(format!("{link} ends in {host} on the host, which is in no bridge"));
+            wrong.push(format!(
+                "{link} ends in {host} on the host, which is in no bridge"
+            ));
         }
     }
     none_of(
@@ -68,7 +70,9 @@ async fn in_the_way(
         let path = mapped(&plan.to.paths, &path);
         if let There::Other = look_at_given(&path, described).await? {
             let path = path.display();
-            missing.push(format!("{path} is a network namespace that is in use or differs"));
+            missing.push(format!(
+                "{path} is a network namespace that is in use or differs"
+            ));
         }
     }
     Ok(missing)

@@ -2,9 +2,7 @@
 
 use super::{failed, none_of, passed, warned};
 use crate::cgroup;
-use crate::kinds::container::{
-    Runtime, Spec, check_id, controllers, controllers_here, home,
-};
+use crate::kinds::container::{Runtime, Spec, check_id, controllers, controllers_here, home};
 use crate::manifest::Container;
 use crate::tasks::command;
 use phaul_core::graph::Side;
@@ -36,7 +34,11 @@ pub(super) async fn check(runtime: Runtime, version: &str) -> Check {
             format!("{name} is {own} here, older than the source's {version}"),
             "install the source's version here, or waive the check",
         ),
-        Ok(own) => passed(RUNTIME, Side::Target, format!("{name} {own}, the source has {version}")),
+        Ok(own) => passed(
+            RUNTIME,
+            Side::Target,
+            format!("{name} {own}, the source has {version}"),
+        ),
     }
 }
 
@@ -45,7 +47,10 @@ fn numbers(version: &str) -> Vec<u64> {
     let end = version
         .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
         .unwrap_or(version.len());
-    version[..end].split('.').filter_map(|word| word.parse().ok()).collect()
+    version[..end]
+        .split('.')
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 /// At the target: the id is free, and so is its cgroup.
@@ -63,7 +68,10 @@ pub(super) async fn id(runtime: Runtime, root: Option<&Path>, id: &str, spec: &S
     }
     match home(spec, id) {
         Some(home) if !cgroup::all_members(&home).is_empty() => no(
-            format!("there are processes in the container's cgroup {}", home.display()),
+            format!(
+                "there are processes in the container's cgroup {}",
+                home.display()
+            ),
             "see what they belong to, and give the container another id or cgroup",
         ),
         _ => passed(ID, Side::Target, format!("{id} is free")),
@@ -71,8 +79,11 @@ pub(super) async fn id(runtime: Runtime, root: Option<&Path>, id: &str, spec: &S
 }
 
 /// At the source: the container is one that can be moved.
-pub(super) fn container(plan: &Plan, spec: &Spec) -> Check {
+pub(super) fn container(runtime: Runtime, plan: &Plan, spec: &Spec) -> Check {
     let mut wrong = Vec::new();
+    if runtime == Runtime::Crun && spec.has("user") {
+        wrong.push("it has a user namespace of its own, with which crun cannot move it".to_owned());
+    }
     if spec.process.terminal {
         wrong.push("it has a terminal (`process.terminal`), which an agent cannot give it".into());
     }
@@ -154,11 +165,18 @@ pub(super) fn security(container: &Container, spec: &Spec) -> Check {
         return warned(
             SECURITY,
             Side::Target,
-            format!("security modules here: {own:?}; at the source: {:?}", container.security),
+            format!(
+                "security modules here: {own:?}; at the source: {:?}",
+                container.security
+            ),
             "see that nothing that guards the container there is missing here",
         );
     }
-    passed(SECURITY, Side::Target, "the hosts have the same security modules")
+    passed(
+        SECURITY,
+        Side::Target,
+        "the hosts have the same security modules",
+    )
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::look::Look;
 use super::{
-    addresses, cpu, criu_options, criu_refuses, criu_usable, failed, files_present, files_source, kernel, locks, namespaces,
-    peer_loopback, rlimits, session, space, tcp, unix_peers, workload,
+    addresses, cpu, criu_options, criu_refuses, criu_usable, failed, files_present, files_source,
+    kernel, locks, namespaces, peer_loopback, rlimits, session, space, tcp, unix_peers, workload,
 };
 use crate::criu::rpc::CriuVersion;
 use crate::manifest::{ENTRIES_MAX, Manifest};

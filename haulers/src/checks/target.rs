@@ -1,8 +1,8 @@
 //! The target's checks.
 
 use super::{
-    addresses, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel, namespaces, pid_free, space,
-    workload,
+    addresses, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel,
+    namespaces, pid_free, space, workload,
 };
 use crate::left::Notes;
 use crate::manifest::Manifest;
@@ -42,8 +42,8 @@ pub(crate) async fn check(
         ]
     });
     let looked = look.await;
-    let mut checks = looked
-        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?;
+    let mut checks =
+        looked.map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?;
     checks.extend(addresses);
     Ok(checks)
 }

@@ -61,7 +61,10 @@ impl Called {
         let words = arguments.into_iter().map(OsString::into_string);
         let arguments = words.collect::<Result<Vec<String>, OsString>>();
         let arguments = arguments.map_err(|word| {
-            let cause = format!("{} is not UTF-8, as a runtime's paths must be", word.display());
+            let cause = format!(
+                "{} is not UTF-8, as a runtime's paths must be",
+                word.display()
+            );
             Failure::new("runtime", cause)
         })?;
         Ok(Self {
@@ -125,7 +128,10 @@ fn wrapper(directory: &Path, criu: &Path, cgroup: Option<&Path>) -> io::Result<S
     let note = quoted(&directory.join(CRIU))?;
     let criu = quoted(criu)?;
     let enter = match cgroup {
-        Some(cgroup) => format!("echo $$ >{} || exit 1\n", quoted(&cgroup.join("cgroup.procs"))?),
+        Some(cgroup) => format!(
+            "echo $$ >{} || exit 1\n",
+            quoted(&cgroup.join("cgroup.procs"))?
+        ),
         None => String::new(),
     };
     Ok(format!(
@@ -212,9 +218,12 @@ impl Call {
     pub(crate) fn refused(&self, phrase: &str, directory: &Path) -> Failure {
         let said = self.said(directory);
         let last = said.lines().last().unwrap_or("it does not say why");
-        Failure::new("runtime", format!("{} could not {phrase}: {last}", self.name))
-            .hint("the runtime's log is in the run's record")
-            .log(said.lines().map(str::to_owned).collect())
+        Failure::new(
+            "runtime",
+            format!("{} could not {phrase}: {last}", self.name),
+        )
+        .hint("the runtime's log is in the run's record")
+        .log(said.lines().map(str::to_owned).collect())
     }
 
     /// Waits until the runtime has ended by itself. True if it did within this time.
@@ -239,7 +248,10 @@ impl Call {
 }
 
 fn failed(error: io::Error) -> Failure {
-    Failure::lost("runtime-lost", format!("the runtime cannot be started: {error}"))
+    Failure::lost(
+        "runtime-lost",
+        format!("the runtime cannot be started: {error}"),
+    )
 }
 
 /// The hidden subcommand `phaul call`: waits for a line on the standard input, then becomes the

@@ -2,6 +2,7 @@
 
 use super::hold::{FREEZER, NAMESPACES, RESUMED, RESUMING};
 use super::proto::{CgroupMode, NetworkLock, Options};
+use super::watch;
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Cgroups, Haul, Plan, Tcp};
 use std::fs;
@@ -104,6 +105,7 @@ pub(crate) fn write(
     if let Some(cgroup) = besides.cgroup {
         let path = cgroup.as_os_str().as_bytes();
         fs::write(directory.join(FREEZER), path).map_err(failed)?;
+        watch::note_executor(directory).map_err(failed)?;
     }
     let path = directory.join(SCRIPT);
     write_file(&path, &script).map_err(failed)?;
@@ -135,7 +137,8 @@ fn script(directory: &Path, exe: &Path, besides: Besides<'_>) -> io::Result<Stri
         // CRIU looks every 100 ms whether a cgroup that it freezes itself has come to rest.
         Some(cgroup) => {
             let freeze = quoted(&cgroup.join("cgroup.freeze"))?;
-            format!("pre-dump) echo 1 >{freeze} ;;\n")
+            let watch = format!("{exe} watch {at} </dev/null >/dev/null 2>&1 &");
+            format!("pre-dump) echo 1 >{freeze}; {watch} ;;\n")
         }
         None => String::new(),
     };

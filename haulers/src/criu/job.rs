@@ -177,7 +177,10 @@ impl Job {
 
     /// The failure of work that ended well before the hold called.
     pub(crate) fn without_verdict(&self) -> Failure {
-        let cause = format!("CRIU could {} without asking for the verdict", self.work.phrase());
+        let cause = format!(
+            "CRIU could {} without asking for the verdict",
+            self.work.phrase()
+        );
         Failure::new(self.work.code(), cause)
             .hint("see whether a configuration of CRIU on this host takes its action script away")
     }

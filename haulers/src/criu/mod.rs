@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod meanings;
 pub(crate) mod rpc;
 pub(crate) mod verdict;
+pub(crate) mod watch;
 
 /// CRIU's own messages, as far as phaul speaks them.
 #[expect(unreachable_pub, reason = "generated from proto/criu.proto")]

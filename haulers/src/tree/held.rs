@@ -51,7 +51,11 @@ pub(super) fn collect(root: Task, images: &Path) -> Result<Vec<Held>, Failure> {
             format!("the images and the held tree differ in the processes {odd:?}"),
         ));
     }
-    let stopped: Vec<i32> = stopped.iter().filter_map(|pid| inner.get(pid)).copied().collect();
+    let stopped: Vec<i32> = stopped
+        .iter()
+        .filter_map(|pid| inner.get(pid))
+        .copied()
+        .collect();
     let held: Vec<Held> = there
         .into_iter()
         .filter_map(Task::find)
@@ -97,9 +101,14 @@ impl Holding {
         if let Some(path) = &self.cgroup
             && !cgroup::is_frozen(path)
         {
-            return Some(format!("the cgroup {} is not frozen any more", path.display()));
+            return Some(format!(
+                "the cgroup {} is not frozen any more",
+                path.display()
+            ));
         }
-        self.tasks.iter().find_map(|held| self.task_has_run(held.task))
+        self.tasks
+            .iter()
+            .find_map(|held| self.task_has_run(held.task))
     }
 
     fn task_has_run(&self, task: Task) -> Option<String> {

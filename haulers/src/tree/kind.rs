@@ -35,11 +35,7 @@ pub(crate) trait SourceKind: Debug + Send {
     fn dump(&mut self, attempt: &Path, root: Task) -> Result<Job, Failure>;
 
     /// Right before the freeze.
-    async fn freezing(
-        &mut self,
-        _root: Task,
-        _ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
+    async fn freezing(&mut self, _root: Task, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -107,20 +103,12 @@ pub(crate) trait TargetKind: Debug + Send {
     ) -> Result<Job, Failure>;
 
     /// After everything is restored and held, the root first.
-    async fn held(
-        &mut self,
-        _tasks: &[Task],
-        _ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
+    async fn held(&mut self, _tasks: &[Task], _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())
     }
 
     /// When the namespaces are there and nothing is in them yet; only if the kind asks for it.
-    async fn namespaces(
-        &mut self,
-        _root: Task,
-        _ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
+    async fn namespaces(&mut self, _root: Task, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -12,6 +12,8 @@ mod held;
 pub(crate) mod kind;
 mod release;
 mod settle;
+#[cfg(test)]
+mod settle_tests;
 mod source;
 mod target;
 

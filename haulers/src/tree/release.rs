@@ -67,7 +67,10 @@ impl TreeTarget {
             let restored = noted::<Restored>(ledger, RESTORED).filter(Note::is_of_this_boot);
             let root = restored.and_then(|note| note.what.tasks.first().copied());
             if let Err(failure) = self.kind.releasing(root, ledger).await {
-                tracing::error!(cause = failure.cause, "the workload runs without its network");
+                tracing::error!(
+                    cause = failure.cause,
+                    "the workload runs without its network"
+                );
             }
             let told = self.tell().await;
             if told.is_ok() || self.became(ledger).await? == Became::Running {
@@ -88,7 +91,12 @@ impl TreeTarget {
         }
         let took = self.marked().map_or_else(
             || begin.elapsed(),
-            |marked| marked.duration_since(began).unwrap_or_default().min(begin.elapsed()),
+            |marked| {
+                marked
+                    .duration_since(began)
+                    .unwrap_or_default()
+                    .min(begin.elapsed())
+            },
         );
         self.kind.released(farewell, ledger).await;
         ledger.fact(RELEASED, true.into())?;
@@ -149,8 +157,7 @@ pub(super) async fn became(
         )
     })?;
     let this_boot = started.as_ref().is_none_or(Note::is_of_this_boot);
-    let started =
-        started.filter(|note| note.is_of_this_boot() && note.attempt == attempt.number);
+    let started = started.filter(|note| note.is_of_this_boot() && note.attempt == attempt.number);
     for process in criu.into_iter().chain(started.map(|note| note.what)) {
         rpc::end(process, LEAVE).await;
     }
@@ -255,7 +262,14 @@ mod tests {
         let (_directory, attempt) = attempt();
         decide(&attempt.directory, Verdict::Release).unwrap();
         let (child, restored) = note(0x1000);
-        let now = became(Some(attempt.clone()), None, None, Some(restored.clone()), false).await;
+        let now = became(
+            Some(attempt.clone()),
+            None,
+            None,
+            Some(restored.clone()),
+            false,
+        )
+        .await;
         assert_eq!(now.unwrap(), Became::Running);
         end(child);
         let now = became(Some(attempt), None, None, Some(restored), false).await;

@@ -166,7 +166,9 @@ impl SourceHauler for TreeSource {
             tasks, criu, hold, ..
         } = note.what;
         let held = tasks.into_iter().map(|held| held.task);
-        let others = [criu, hold].into_iter().chain(started.map(|note| note.what));
+        let others = [criu, hold]
+            .into_iter()
+            .chain(started.map(|note| note.what));
         for task in held.chain(others) {
             if !rpc::gone(task, END).await {
                 return Err(Failure::lost(
@@ -183,9 +185,9 @@ impl SourceHauler for TreeSource {
     }
 
     fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {
-        let root = self.root.ok_or_else(|| {
-            Failure::new("workload-gone", "the workload was not looked at")
-        })?;
+        let root = self
+            .root
+            .ok_or_else(|| Failure::new("workload-gone", "the workload was not looked at"))?;
         self.kind.files(root)
     }
 

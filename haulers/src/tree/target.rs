@@ -201,7 +201,9 @@ impl TreeTarget {
         }
         let attempt = self.attempts.newest();
         let started = noted::<Task>(ledger, STARTED);
-        let criu = attempt.as_ref().and_then(|attempt| call::criu_in(&attempt.directory));
+        let criu = attempt
+            .as_ref()
+            .and_then(|attempt| call::criu_in(&attempt.directory));
         let restored = noted::<Restored>(ledger, RESTORED);
         let released_before = ledger.recall(release::RELEASED).is_some();
         release::became(attempt, started, criu, restored, released_before).await
@@ -256,19 +258,12 @@ async fn restored(images: &Path, root: Option<i32>) -> Result<Restored, Failure>
 
 #[async_trait]
 impl TargetHauler for TreeTarget {
-    async fn check(
-        &mut self,
-        manifest: &Opaque,
-    ) -> Result<Vec<Check>, Failure> {
+    async fn check(&mut self, manifest: &Opaque) -> Result<Vec<Check>, Failure> {
         let directory = self.attempts.run_directory().to_owned();
         self.kind.check(manifest, &directory).await
     }
 
-    async fn reserve(
-        &mut self,
-        manifest: &Opaque,
-        ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
+    async fn reserve(&mut self, manifest: &Opaque, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         let manifest = Manifest::read(manifest)?;
         self.claim = None;
         self.claim = Some(Claim::new(&self.run, self.kind.claims(&manifest))?);

@@ -41,13 +41,20 @@ pub(crate) async fn look(path: &Path, described: &Described) -> Result<There, Fa
         }
     }
     let same = there.all().addresses == described.all().addresses;
-    Ok(if same { There::Left(ends) } else { There::Other })
+    Ok(if same {
+        There::Left(ends)
+    } else {
+        There::Other
+    })
 }
 
 /// Makes an empty namespace at a path.
 pub(crate) fn make(path: &Path, ledger: &mut dyn Ledger) -> Result<Vec<Resource>, Failure> {
     let failed = |error: io::Error| {
-        let cause = format!("the network namespace {} cannot be made: {error}", path.display());
+        let cause = format!(
+            "the network namespace {} cannot be made: {error}",
+            path.display()
+        );
         Failure::new("network-namespace", cause)
     };
     if let Some(parent) = path.parent() {
@@ -68,7 +75,13 @@ pub(crate) fn make(path: &Path, ledger: &mut dyn Ledger) -> Result<Vec<Resource>
     let mounted = thread::spawn(move || -> io::Result<()> {
         unshare(CloneFlags::CLONE_NEWNET)?;
         let none = None::<&str>;
-        mount(Some("/proc/thread-self/ns/net"), &path, none, MsFlags::MS_BIND, none)?;
+        mount(
+            Some("/proc/thread-self/ns/net"),
+            &path,
+            none,
+            MsFlags::MS_BIND,
+            none,
+        )?;
         Ok(())
     });
     match mounted.join() {
@@ -96,10 +109,16 @@ mod tests {
             empty[list] = serde_json::json!([]);
         }
         let described: Described = serde_json::from_value(empty).unwrap();
-        assert!(matches!(look(&path, &described).await.unwrap(), There::Nothing));
+        assert!(matches!(
+            look(&path, &described).await.unwrap(),
+            There::Nothing
+        ));
         make(&path, &mut book).unwrap();
         let found = look(&path, &described).await.unwrap();
-        assert!(matches!(&found, There::Left(ends) if ends.is_empty()), "{found:?}");
+        assert!(
+            matches!(&found, There::Left(ends) if ends.is_empty()),
+            "{found:?}"
+        );
         for resource in book.standing().into_iter().rev() {
             crate::HostUndo.undo(&resource).await.unwrap();
         }

@@ -60,7 +60,9 @@ impl SourceWiring {
     }
 
     fn moving(&self) -> Result<Vec<Moving>, Failure> {
-        self.plan.as_ref().map_or_else(|| Ok(Vec::new()), Moving::all)
+        self.plan
+            .as_ref()
+            .map_or_else(|| Ok(Vec::new()), Moving::all)
     }
 
     /// Begins to keep frames, right before the freeze. `given` is the path of the namespace, if
@@ -87,7 +89,8 @@ impl SourceWiring {
                 }
                 if let Some(mac) = link.mac {
                     let whose = Whose::Container(link.name.clone(), mac);
-                    self.begin(&host, &end.name, Towards::Mac(mac), whose).await?;
+                    self.begin(&host, &end.name, Towards::Mac(mac), whose)
+                        .await?;
                 }
             }
         }
@@ -159,7 +162,10 @@ impl SourceWiring {
         for address in &taken {
             let (link, ip) = (&address.address.link, address.address.ip);
             if let Err(failure) = network::announce(&host, link, &[ip], None).await {
-                tracing::warn!(cause = failure.cause, "an address is back and not announced");
+                tracing::warn!(
+                    cause = failure.cause,
+                    "an address is back and not announced"
+                );
             }
         }
         note::<Taken>(ledger, TAKEN, &[])?;
@@ -213,7 +219,10 @@ impl SourceWiring {
         let netns = Netns::of_task(root.pid)?;
         let mended = network::mend(&pids, &netns, &[]).await?;
         if mended.sockets > 0 || !mended.locks.is_empty() {
-            tracing::info!(sockets = mended.sockets, "connections that CRIU left were mended");
+            tracing::info!(
+                sockets = mended.sockets,
+                "connections that CRIU left were mended"
+            );
         }
         Ok(())
     }
@@ -239,8 +248,8 @@ impl SourceWiring {
 }
 
 fn note<T: Serialize>(ledger: &mut dyn Ledger, name: &str, what: &[T]) -> Result<(), Failure> {
-    let value = serde_json::to_value(what)
-        .map_err(|error| Failure::new("ledger", error.to_string()))?;
+    let value =
+        serde_json::to_value(what).map_err(|error| Failure::new("ledger", error.to_string()))?;
     ledger.fact(name, value)
 }
 

@@ -231,8 +231,8 @@ fn made(described: &Described, link: &Link, end: &HostLink, host: LinkName) -> M
 }
 
 fn note(ledger: &mut dyn Ledger, made: &[Made]) -> Result<(), Failure> {
-    let value = serde_json::to_value(made)
-        .map_err(|error| Failure::new("ledger", error.to_string()))?;
+    let value =
+        serde_json::to_value(made).map_err(|error| Failure::new("ledger", error.to_string()))?;
     ledger.fact(LINKS, value)
 }
 
@@ -254,7 +254,13 @@ fn replayed(frames: &Frames, sent: Result<network::Replayed, Failure>) {
     match sent {
         Ok(sent) => {
             let (kept, lost) = (frames.len(), frames.lost());
-            tracing::debug!(kept, lost, sent = sent.sent, refused = sent.refused, "sent again");
+            tracing::debug!(
+                kept,
+                lost,
+                sent = sent.sent,
+                refused = sent.refused,
+                "sent again"
+            );
         }
         Err(failure) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
     }

@@ -42,18 +42,9 @@ const fn only(path: &'static str, possible: &'static [&'static str]) -> Limit {
 }
 
 const LIMITS: &[Limit] = &[
-    never(
-        "haul.podman",
-        "`pid`, `runc` and `crun` can be hauled",
-    ),
-    never(
-        "haul.docker",
-        "`pid`, `runc` and `crun` can be hauled",
-    ),
-    never(
-        "haul.lxc",
-        "`pid`, `runc` and `crun` can be hauled",
-    ),
+    never("haul.podman", "`pid`, `runc` and `crun` can be hauled"),
+    never("haul.docker", "`pid`, `runc` and `crun` can be hauled"),
+    never("haul.lxc", "`pid`, `runc` and `crun` can be hauled"),
     never("to.id", "leave it out: a process keeps its pid").of_processes(),
     never(
         "to.paths",
@@ -76,7 +67,10 @@ const LIMITS: &[Limit] = &[
 /// Reports every key that is set to what cannot be done.
 pub(super) fn check(reader: &mut Reader) {
     let mut found = Vec::new();
-    let processes = reader.settings.iter().any(|(path, _)| path.starts_with("haul.pid"));
+    let processes = reader
+        .settings
+        .iter()
+        .any(|(path, _)| path.starts_with("haul.pid"));
     for (path, setting) in reader.settings.iter() {
         let limit = LIMITS
             .iter()

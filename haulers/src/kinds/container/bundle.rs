@@ -19,12 +19,12 @@ pub(crate) fn mapped(paths: &BTreeMap<PathBuf, PathBuf>, path: &Path) -> PathBuf
 }
 
 /// The `config.json` for the target: the very text, unless a path in it is mapped elsewhere.
-pub(crate) fn config(
-    text: &str,
-    paths: &BTreeMap<PathBuf, PathBuf>,
-) -> Result<String, Failure> {
+pub(crate) fn config(text: &str, paths: &BTreeMap<PathBuf, PathBuf>) -> Result<String, Failure> {
     let wrong = |error: serde_json::Error| {
-        Failure::new("bundle", format!("the container's config.json is no JSON: {error}"))
+        Failure::new(
+            "bundle",
+            format!("the container's config.json is no JSON: {error}"),
+        )
     };
     let mut value: Value = serde_json::from_str(text).map_err(wrong)?;
     Spec::read(text)?;
@@ -34,7 +34,9 @@ pub(crate) fn config(
             return;
         };
         if Path::new(path).is_absolute() {
-            let to = mapped(paths, Path::new(path)).to_string_lossy().into_owned();
+            let to = mapped(paths, Path::new(path))
+                .to_string_lossy()
+                .into_owned();
             changed |= to != *path;
             *path = to;
         }
@@ -49,7 +51,11 @@ pub(crate) fn config(
         }
     }
     let namespaces = value.pointer_mut("/linux/namespaces");
-    for namespace in namespaces.and_then(Value::as_array_mut).into_iter().flatten() {
+    for namespace in namespaces
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         map(namespace.get_mut("path"));
     }
     if !changed {

@@ -32,7 +32,9 @@ pub(crate) fn limits(cgroup: &Path) -> BTreeMap<String, String> {
     entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            let value = fs::read_to_string(entry.path()).ok().filter(|_| is_limit(&name))?;
+            let value = fs::read_to_string(entry.path())
+                .ok()
+                .filter(|_| is_limit(&name))?;
             Some((name, value.trim_end().to_owned()))
         })
         .filter(|(_, value)| is_value(value))
@@ -45,7 +47,9 @@ pub(crate) fn is_known(name: &str, value: &str) -> bool {
 }
 
 fn is_limit(name: &str) -> bool {
-    let pages = name.strip_prefix("hugetlb.").and_then(|rest| rest.strip_suffix(".max"));
+    let pages = name
+        .strip_prefix("hugetlb.")
+        .and_then(|rest| rest.strip_suffix(".max"));
     let size = pages.is_some_and(|size| {
         let size = size.strip_suffix(".rsvd").unwrap_or(size);
         !size.is_empty() && size.chars().all(|letter| letter.is_ascii_alphanumeric())
@@ -54,7 +58,10 @@ fn is_limit(name: &str) -> bool {
 }
 
 fn is_value(value: &str) -> bool {
-    value.len() <= VALUE_MAX && value.chars().all(|letter| letter == ' ' || letter.is_ascii_graphic())
+    value.len() <= VALUE_MAX
+        && value
+            .chars()
+            .all(|letter| letter == ' ' || letter.is_ascii_graphic())
 }
 
 /// Sets the limits that differ. One that cannot be set is named in what is returned.
@@ -114,7 +121,13 @@ mod tests {
     #[test]
     fn a_limit_cannot_name_another_file() {
         assert!(is_known("cpu.max", "50000 100000"));
-        for name in ["../x", "cgroup.procs", "hugetlb...max", "hugetlb./.max", "x"] {
+        for name in [
+            "../x",
+            "cgroup.procs",
+            "hugetlb...max",
+            "hugetlb./.max",
+            "x",
+        ] {
             assert!(!is_known(name, "1"), "{name}");
         }
         assert!(!is_known("cpu.max", "1\n2") && !is_known("cpu.max", &"1".repeat(1000)));

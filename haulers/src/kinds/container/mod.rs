@@ -13,7 +13,9 @@ mod spec;
 mod target;
 
 pub(crate) use bundle::{config as mapped_config, mapped};
-pub(crate) use cgroups::{available as controllers_here, controllers, is_known as is_limit, limits};
+pub(crate) use cgroups::{
+    available as controllers_here, controllers, is_known as is_limit, limits,
+};
 pub(crate) use runtime::{Runtime, check_id, delete};
 pub(crate) use source::{About, ContainerSource};
 pub(crate) use spec::{CONFIG_MAX, Mount, Network, Spec};

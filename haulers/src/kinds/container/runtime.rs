@@ -86,8 +86,11 @@ impl Runtime {
             .find(|program| program.is_file())
             .ok_or_else(|| {
                 let name = self.name();
-                Failure::new("runtime-missing", format!("{name} is not installed on this host"))
-                    .hint(format!("install the package `{name}`"))
+                Failure::new(
+                    "runtime-missing",
+                    format!("{name} is not installed on this host"),
+                )
+                .hint(format!("install the package `{name}`"))
             })
     }
 
@@ -149,7 +152,12 @@ impl Runtime {
     ) -> Vec<std::ffi::OsString> {
         let mut options = self.root_option(root);
         let log = attempt.join(call::LOG);
-        let log = ["--log".as_ref(), log.as_os_str(), "--log-format".as_ref(), "json".as_ref()];
+        let log = [
+            "--log".as_ref(),
+            log.as_os_str(),
+            "--log-format".as_ref(),
+            "json".as_ref(),
+        ];
         options.extend(log.map(OsStr::to_owned));
         if spec.linux.cgroups_path.contains(':') {
             options.push("--systemd-cgroup".into());
@@ -178,16 +186,15 @@ pub(crate) fn check_id(id: &str) -> Result<(), Failure> {
     let good = !id.is_empty()
         && id.len() <= ID_MAX
         && id.chars().all(plain)
-        && !id.starts_with(['-', '.'])
-        ;
+        && !id.starts_with(['-', '.']);
     if good {
         return Ok(());
     }
-    Err(
-        Failure::new("container-id", format!("{id:?} cannot be the id of a container")).hint(
-            "an id has letters, digits and any of `_+.-`, and begins with none of `-.`",
-        ),
+    Err(Failure::new(
+        "container-id",
+        format!("{id:?} cannot be the id of a container"),
     )
+    .hint("an id has letters, digits and any of `_+.-`, and begins with none of `-.`"))
 }
 
 /// Has a container removed by its runtime, with every process in it. One that is not there
@@ -220,7 +227,9 @@ mod tests {
             assert!(check_id(good).is_ok(), "{good}");
         }
         let long = "x".repeat(300);
-        for bad in ["", ".", "..", "a/b", "-f", "--all", "a b", "ü", "a\n", &long] {
+        for bad in [
+            "", ".", "..", "a/b", "-f", "--all", "a b", "ü", "a\n", &long,
+        ] {
             assert!(check_id(bad).is_err(), "{bad:?}");
         }
     }
@@ -228,7 +237,11 @@ mod tests {
     #[tokio::test]
     async fn a_container_that_is_not_there_is_deleted() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(delete(Runtime::Runc, Some(dir.path()), "none").await.is_ok());
+        assert!(
+            delete(Runtime::Runc, Some(dir.path()), "none")
+                .await
+                .is_ok()
+        );
         let state = Runtime::Crun.state(Some(dir.path()), "none").await;
         assert_eq!(state.unwrap(), None);
     }

@@ -1,21 +1,21 @@
 //! A container at the source.
 
-use crate::checks;
 use super::options;
 use super::runtime::{Runtime, State, delete};
 use super::spec::{self, Network, Spec};
 use crate::attempt::make_empty_directory;
 use crate::cgroup;
+use crate::checks;
 use crate::criu::call::{self, Call, Called};
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::left::Notes;
 use crate::tasks::{Task, tree};
-use crate::trees;
 use crate::tree::kind::SourceKind;
+use crate::trees;
 use crate::wiring::SourceWiring;
 use async_trait::async_trait;
-use phaul_core::executor::ports::{FileSource, Inspection, Ledger};
+use phaul_core::executor::ports::{FileSource, Inspection, Ledger, Resource};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Container, Keep, Plan, Tcp};
 use phaul_core::protocol::Manifest as Opaque;
@@ -78,7 +78,9 @@ impl ContainerSource {
         let state = state.ok_or_else(|| missing(format!("{name} has no container {id}")))?;
         match state.status.as_str() {
             "running" => Ok(state),
-            status => Err(missing(format!("the container {id} is {status}, not running"))),
+            status => Err(missing(format!(
+                "the container {id} is {status}, not running"
+            ))),
         }
     }
 
@@ -102,6 +104,17 @@ impl ContainerSource {
         Ok(about)
     }
 
+    /// runc marks a container whose checkpoint it has begun, and leaves the mark where that fails.
+    fn account_for_marks(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        let states = self.runtime.root(self.container.root.as_deref());
+        let path = states.join(&self.container.id).join("checkpoint");
+        let resource = Resource::File { path: path.clone() };
+        if path.exists() || ledger.standing().contains(&resource) {
+            return Ok(());
+        }
+        ledger.make(resource)
+    }
+
     /// Whether CRIU leaves the tasks to phaul: see [`config::dump`].
     fn leave_running(&self) -> bool {
         self.plan.network.tcp != Tcp::Keep
@@ -122,7 +135,10 @@ impl SourceKind for ContainerSource {
     async fn named_root(&self) -> Result<Task, Failure> {
         let state = self.state().await?;
         state.init().ok_or_else(|| {
-            let cause = format!("the first process of the container {} is gone", self.container.id);
+            let cause = format!(
+                "the first process of the container {} is gone",
+                self.container.id
+            );
             Failure::new("workload-gone", cause)
         })
     }
@@ -151,8 +167,11 @@ impl SourceKind for ContainerSource {
         };
         config::write(attempt, &self.exe, &self.plan, besides)?;
         make_empty_directory(Path::new(call::CONFIGS), ledger)?;
+        self.account_for_marks(ledger)?;
         let images = attempt.join("images");
-        let mut arguments = self.runtime.global_options(self.container.root.as_deref(), attempt, &about.spec);
+        let mut arguments =
+            self.runtime
+                .global_options(self.container.root.as_deref(), attempt, &about.spec);
         arguments.push("checkpoint".into());
         if self.leave_running() {
             arguments.push("--leave-running".into());
@@ -216,7 +235,9 @@ impl SourceKind for ContainerSource {
             return Ok(());
         }
         delete(self.runtime, root, id).await?;
-        let bundle = ledger.recall(BUNDLE).and_then(|path| serde_json::from_value(path).ok());
+        let bundle = ledger
+            .recall(BUNDLE)
+            .and_then(|path| serde_json::from_value(path).ok());
         let bundle: Option<PathBuf> = bundle;
         trees::leave(&self.plan, bundle.as_deref(), &self.notes)
     }

@@ -111,8 +111,11 @@ impl Spec {
     /// Reads the text of a `config.json`.
     pub(crate) fn read(text: &str) -> Result<Self, Failure> {
         serde_json::from_str(text).map_err(|error| {
-            Failure::new("bundle", format!("the container's config.json cannot be read: {error}"))
-                .hint("see whether the runtime accepts it: `runc spec` writes one to compare with")
+            Failure::new(
+                "bundle",
+                format!("the container's config.json cannot be read: {error}"),
+            )
+            .hint("see whether the runtime accepts it: `runc spec` writes one to compare with")
         })
     }
 
@@ -142,7 +145,10 @@ impl Spec {
 
     /// Whether it has its own namespace of this kind.
     pub(crate) fn has(&self, kind: &str) -> bool {
-        self.linux.namespaces.iter().any(|namespace| namespace.kind == kind)
+        self.linux
+            .namespaces
+            .iter()
+            .any(|namespace| namespace.kind == kind)
     }
 }
 
@@ -150,8 +156,11 @@ impl Spec {
 pub(crate) fn config(bundle: &Path) -> Result<String, Failure> {
     let path = bundle.join("config.json");
     let wrong = |why: String| {
-        Failure::new("bundle", format!("{} cannot be read: {why}", path.display()))
-            .hint("name the container's bundle in the plan: `bundle: /srv/web`")
+        Failure::new(
+            "bundle",
+            format!("{} cannot be read: {why}", path.display()),
+        )
+        .hint("name the container's bundle in the plan: `bundle: /srv/web`")
     };
     let about = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?;
     if about.len() > CONFIG_MAX {

@@ -2,12 +2,12 @@
 
 use super::bundle;
 use super::cgroups;
-use crate::checks;
 use super::options;
 use super::runtime::{Runtime, check_id, delete};
 use super::spec::{Network, Spec};
 use crate::attempt::make_empty_directory;
 use crate::cgroup;
+use crate::checks;
 use crate::criu::call::{self, Call, Called};
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
@@ -90,7 +90,9 @@ impl ContainerTarget {
         let noted = ledger.recall(ABOUT);
         noted
             .and_then(|value| serde_json::from_value(value).ok())
-            .ok_or_else(|| Failure::new("manifest", "what the source said of the container is lost"))
+            .ok_or_else(|| {
+                Failure::new("manifest", "what the source said of the container is lost")
+            })
     }
 
     async fn nobody_is_there(&self, spec: &Spec) -> Result<(), Failure> {
@@ -114,7 +116,15 @@ impl ContainerTarget {
 #[async_trait]
 impl TargetKind for ContainerTarget {
     async fn check(&mut self, manifest: &Opaque, directory: &Path) -> Result<Vec<Check>, Failure> {
-        checks::container_target::check(&self.plan, self.runtime, self.id(), self.root(), manifest, directory).await
+        checks::container_target::check(
+            &self.plan,
+            self.runtime,
+            self.id(),
+            self.root(),
+            manifest,
+            directory,
+        )
+        .await
     }
 
     fn claims(&self, _manifest: &Manifest) -> Vec<String> {
@@ -135,7 +145,14 @@ impl TargetKind for ContainerTarget {
         places::prepare(&self.plan, &self.run, &manifest.trees, ledger)?;
         let config = bundle::config(&about.config, &self.plan.to.paths)?;
         let bundle = self.bundle(about);
-        places::put_config(&self.plan, &self.run, &bundle, &config, &manifest.trees, ledger)?;
+        places::put_config(
+            &self.plan,
+            &self.run,
+            &bundle,
+            &config,
+            &manifest.trees,
+            ledger,
+        )?;
         self.trees = places::targets(&self.plan, &manifest.trees, Some(&about.bundle));
         Ok(())
     }
@@ -204,7 +221,10 @@ impl TargetKind for ContainerTarget {
             })?;
         }
         for failed in cgroups::set(&home, &about.limits) {
-            tracing::warn!(limit = failed, "a limit of the container cannot be set here");
+            tracing::warn!(
+                limit = failed,
+                "a limit of the container cannot be set here"
+            );
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::left::Notes;
 use crate::tasks::{Task, stat};
-use crate::trees;
 use crate::tree::kind::SourceKind;
+use crate::trees;
 use crate::wiring::SourceWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSource, Inspection, Ledger};
@@ -89,9 +89,12 @@ impl SourceKind for PidSource {
     }
 
     fn dump(&mut self, attempt: &Path, root: Task) -> Result<Job, Failure> {
-        Job::own(Work::Dump, attempt, &attempt.join("images"), |images, work| {
-            config::dump(&self.plan, root.pid, images, work)
-        })
+        Job::own(
+            Work::Dump,
+            attempt,
+            &attempt.join("images"),
+            |images, work| config::dump(&self.plan, root.pid, images, work),
+        )
     }
 
     async fn freezing(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {

@@ -82,8 +82,7 @@ async fn a_hosts_frames_arrive_in_its_own_sockets() {
         for text in [b"hello".to_vec(), much()] {
             say(&mut stream, b"before");
             let capture = Capture::start(&host, &br0, towards.clone()).await.unwrap();
-            crate::network::hush::lock(&host, &ips, "x")
-                .unwrap();
+            crate::network::hush::lock(&host, &ips, "x").unwrap();
             let (mut sending, sent) = (stream.try_clone().unwrap(), text.clone());
             let sent = std::thread::spawn(move || sending.write_all(&sent).unwrap());
             tokio::time::sleep(PAUSE).await;
@@ -112,8 +111,7 @@ async fn a_connection_that_begins_meanwhile_begins_at_once() {
     let _served = echo(&host, at);
     let towards = Towards::Ips(vec![what]);
     let capture = Capture::start(&host, &br0, towards.clone()).await.unwrap();
-    crate::network::hush::lock(&host, &[what], "x")
-        .unwrap();
+    crate::network::hush::lock(&host, &[what], "x").unwrap();
     let (from, begin) = (client.clone(), Instant::now());
     let connecting = std::thread::spawn(move || {
         connect(&from, at, Duration::from_secs(5)).map(|stream| (stream, begin.elapsed()))

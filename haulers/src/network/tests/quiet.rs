@@ -35,9 +35,7 @@ async fn a_quiet_address_answers_nobody() {
     let mac = ip(&host, "-br link show br0");
     let mac = mac.split_whitespace().nth(2).unwrap().to_owned();
     for _ in 0..2 {
-        network::hush(&host, &ips, "run-1")
-            .await
-            .unwrap();
+        network::hush(&host, &ips, "run-1").await.unwrap();
     }
     for (what, prefix) in ips.into_iter().zip([24, 64]) {
         network::give(&host, &link("br0"), what, prefix)
@@ -75,10 +73,8 @@ async fn packets_alone_can_be_kept_away() {
             .unwrap();
         assert_answers(&client, what);
     }
-    crate::network::hush::lock(&host, &ips, "a")
-        .unwrap();
-    crate::network::hush::lock(&host, &ips, "b")
-        .unwrap();
+    crate::network::hush::lock(&host, &ips, "a").unwrap();
+    crate::network::hush::lock(&host, &ips, "b").unwrap();
     network::unhush(&host, "b").await.unwrap();
     for what in ips {
         assert_silent(&client, what);
