@@ -104,6 +104,9 @@ pub(crate) enum Verb {
     Plan {
         #[command(flatten)]
         plan: PlanFile,
+        /// Ask both hosts as well: every preflight check, and which files a plan could copy
+        #[arg(long)]
+        probe: bool,
         /// How results are printed
         #[arg(long, value_enum, default_value = "human")]
         format: Format,

@@ -117,10 +117,10 @@ pub enum Answer {
     },
     /// The workload is restored and held.
     Prepared,
-    /// The workload runs; milliseconds from the word to resume until it did.
+    /// The workload runs.
     Resumed {
-        /// Milliseconds.
-        resume_ms: u64,
+        /// For how many milliseconds by now.
+        ago_ms: u64,
     },
     /// Nothing of the run is left.
     Dropped,

@@ -8,8 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The directory of these notes, in the state directory.
-const DIRECTORY: &str = "left";
+/// The note of a run, among what is kept of it.
+const NOTE: &str = "logs/left.json";
 
 /// A tree that a workload left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,71 +22,70 @@ struct Left {
     outline: String,
 }
 
-/// The notes of a host: beside the directories of its runs.
+/// What runs have noted down on a host.
 #[derive(Debug, Clone)]
 pub(crate) struct Notes {
-    directory: Option<PathBuf>,
+    run_directory: PathBuf,
 }
 
 impl Notes {
-    /// The notes of the host on which a run has this directory.
-    pub(crate) fn beside(run_directory: &Path) -> Self {
-        let state = run_directory.parent().and_then(Path::parent);
+    /// The notes of the host on which a run has this directory: its own, and those of the runs
+    /// that have theirs near it.
+    pub(crate) fn near(run_directory: &Path) -> Self {
         Self {
-            directory: state.map(|state| state.join(DIRECTORY)),
+            run_directory: run_directory.to_owned(),
         }
     }
 
-    fn note(&self, path: &Path) -> Option<PathBuf> {
-        let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
-        Some(
-            self.directory
-                .as_ref()?
-                .join(format!("{}.json", &name[..32])),
-        )
-    }
-
-    /// Notes down that a tree was left behind, as it is now.
-    pub(crate) fn leave(&self, tree: &SourceTree) -> Result<(), Failure> {
-        let (Some(note), Some(directory)) = (self.note(&tree.root), &self.directory) else {
-            return Ok(());
-        };
-        let left = Left {
-            path: tree.root.clone(),
-            exclude: tree.exclude.clone(),
-            outline: files::outline(tree)?.digest,
-        };
+    /// Notes down that these trees were left behind, as they are now.
+    pub(crate) fn leave(&self, trees: &[SourceTree]) -> Result<(), Failure> {
+        let path = self.run_directory.join(NOTE);
         let failed = |error: io::Error| {
             Failure::new(
                 "left",
-                format!("{} cannot be written: {error}", note.display()),
+                format!("{} cannot be written: {error}", path.display()),
             )
         };
-        fs::create_dir_all(directory).map_err(failed)?;
+        let mut left = Vec::new();
+        for tree in trees {
+            left.push(Left {
+                path: tree.root.clone(),
+                exclude: tree.exclude.clone(),
+                outline: files::outline(tree)?.digest,
+            });
+        }
         let text = serde_json::to_vec(&left).map_err(|error| failed(error.into()))?;
-        fs::write(&note, text).map_err(failed)
+        let directory = path.parent().unwrap_or(&self.run_directory);
+        fs::create_dir_all(directory).map_err(failed)?;
+        fs::write(&path, text).map_err(failed)
     }
 
     /// Whether what stands at a path was left there by a workload and has not changed since.
     pub(crate) fn is_untouched(&self, path: &Path) -> bool {
-        let text = self.note(path).and_then(|note| fs::read(note).ok());
-        let left: Option<Left> = text.and_then(|text| serde_json::from_slice(&text).ok());
-        left.is_some_and(|left| {
-            let tree = SourceTree {
-                root: left.path,
-                exclude: left.exclude,
-            };
-            let now = files::outline(&tree).map(|outline| outline.digest);
-            tree.root == path && now.is_ok_and(|now| now == left.outline)
-        })
+        let Some(left) = self.newest(path) else {
+            return false;
+        };
+        let tree = SourceTree {
+            root: left.path,
+            exclude: left.exclude,
+        };
+        files::outline(&tree).is_ok_and(|now| now.digest == left.outline)
     }
 
-    /// The workload has come back: what it left is no more.
-    pub(crate) fn forget(&self, path: &Path) {
-        if let Some(note) = self.note(path) {
-            // A note that stays tells of a tree that is not there any more.
-            let _ = fs::remove_file(note);
-        }
+    /// The newest note about a path. The names of runs are in the order of their time.
+    fn newest(&self, path: &Path) -> Option<Left> {
+        let state = self.run_directory.parent()?.parent()?;
+        let directories = |parent: &Path| fs::read_dir(parent).into_iter().flatten().flatten();
+        let mut runs: Vec<PathBuf> = directories(state)
+            .flat_map(|runs| directories(&runs.path()))
+            .map(|run| run.path())
+            .collect();
+        runs.sort_by(|one, other| other.file_name().cmp(&one.file_name()));
+        runs.iter().find_map(|run| {
+            let text = fs::read(run.join(NOTE)).ok()?;
+            let left: Vec<Left> = serde_json::from_slice(&text).ok()?;
+            left.into_iter().find(|left| left.path == path)
+        })
     }
 }
 
@@ -97,24 +96,24 @@ mod tests {
     #[test]
     fn a_tree_that_was_left_is_known_until_it_changes() {
         let dir = tempfile::tempdir().unwrap();
-        let run = dir.path().join("state/runs/run");
+        let [first, second] = ["state/runs/1", "state/agent/2"].map(|run| dir.path().join(run));
         let root = dir.path().join("web");
-        fs::create_dir_all(&run).unwrap();
-        fs::create_dir(&root).unwrap();
+        for directory in [&first, &second, &root] {
+            fs::create_dir_all(directory).unwrap();
+        }
         fs::write(root.join("file"), "x").unwrap();
-        let notes = Notes::beside(&run);
-        assert!(!notes.is_untouched(&root));
+        let [first, second] = [first, second].map(|run| Notes::near(&run));
+        assert!(!second.is_untouched(&root));
         let tree = SourceTree {
             root: root.clone(),
             exclude: Vec::new(),
         };
-        notes.leave(&tree).unwrap();
-        assert!(notes.is_untouched(&root));
-        assert!(!notes.is_untouched(&dir.path().join("other")));
+        first.leave(std::slice::from_ref(&tree)).unwrap();
+        assert!(first.is_untouched(&root) && second.is_untouched(&root));
+        assert!(!second.is_untouched(&dir.path().join("other")));
         fs::write(root.join("file"), "longer").unwrap();
-        assert!(!notes.is_untouched(&root));
-        notes.leave(&tree).unwrap();
-        notes.forget(&root);
-        assert!(!notes.is_untouched(&root));
+        assert!(!second.is_untouched(&root));
+        second.leave(&[tree]).unwrap();
+        assert!(first.is_untouched(&root), "the newest note counts");
     }
 }

@@ -4,7 +4,6 @@
 use crate::attempt::{make_directory, make_empty_directory};
 use crate::files::{TargetTree, TreesSink};
 use crate::kinds::container::mapped;
-use crate::left::Notes;
 use crate::manifest::Tree;
 use crate::resources::remove_all;
 use phaul_core::executor::ports::{FileSink, Ledger, Resource};
@@ -201,11 +200,10 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// The workload runs: its files are its own now, and what stood there before is gone for good.
-pub(crate) async fn keep(notes: &Notes, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+pub(crate) async fn keep(ledger: &mut dyn Ledger) -> Result<(), Failure> {
     for place in places(ledger) {
-        if let Resource::Aside { path, aside } = &place {
+        if let Resource::Aside { aside, .. } = &place {
             remove_all(aside).await?;
-            notes.forget(path);
         }
         ledger.gone(&place)?;
     }
@@ -305,7 +303,7 @@ mod tests {
         let mut book = Book::default();
         prepare(&plan(), &run(), &trees, &mut book).unwrap();
         fs::write(old.join("arrived"), "2").unwrap();
-        keep(&Notes::beside(dir.path()), &mut book).await.unwrap();
+        keep(&mut book).await.unwrap();
         undo(&mut book).await;
         assert_eq!(names(dir.path()), ["a", "old"]);
         assert_eq!(names(&old), ["arrived"]);

@@ -48,10 +48,8 @@ pub fn target(
     exe: PathBuf,
 ) -> Result<Box<dyn TargetHauler>, Failure> {
     let kind: Box<dyn TargetKind> = match (&plan.haul, container(&plan.haul)) {
-        (Haul::Pid(_), _) => Box::new(PidTarget::new(plan, run, directory, exe)),
-        (_, Some((runtime, of))) => {
-            Box::new(ContainerTarget::new(plan, run, runtime, of, directory, exe))
-        }
+        (Haul::Pid(_), _) => Box::new(PidTarget::new(plan, run, exe)),
+        (_, Some((runtime, of))) => Box::new(ContainerTarget::new(plan, run, runtime, of, exe)),
         (other, None) => return Err(unknown(other)),
     };
     Ok(Box::new(TreeTarget::new(kind, plan, run, directory)))

@@ -10,7 +10,7 @@ use phaul_core::plan::{FileSet, Plan};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The trees of a plan, in its order. A relative path is one in the bundle of a container.
 pub(crate) fn of(plan: &Plan, bundle: Option<&Path>) -> Result<Vec<SourceTree>, Failure> {
@@ -34,6 +34,18 @@ pub(crate) fn of(plan: &Plan, bundle: Option<&Path>) -> Result<Vec<SourceTree>, 
         });
     }
     Ok(found)
+}
+
+/// The paths that a plan copies or shares.
+pub(crate) fn covered(plan: &Plan, bundle: Option<&Path>) -> Vec<PathBuf> {
+    let base = bundle.unwrap_or(Path::new("/"));
+    plan.files
+        .iter()
+        .filter_map(|set| match set {
+            FileSet::Tree { path, .. } | FileSet::Shared { path } => Some(base.join(path)),
+            FileSet::None => None,
+        })
+        .collect()
 }
 
 /// What the target is told of the trees.
@@ -60,11 +72,11 @@ pub(crate) fn leave(plan: &Plan, bundle: Option<&Path>, notes: &Notes) -> Result
         root: bundle.join("config.json"),
         exclude: Vec::new(),
     });
-    let trees = of(plan, bundle)?;
-    for tree in trees.iter().chain(&config) {
-        notes.leave(tree)?;
+    let trees: Vec<SourceTree> = of(plan, bundle)?.into_iter().chain(config).collect();
+    if trees.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    notes.leave(&trees)
 }
 
 /// The trees as they are sent, if there are any; `root` is the workload's.

@@ -25,7 +25,11 @@ pub(crate) async fn carry_out(arguments: Arguments) -> Done {
             report,
             format,
         } => run::run(&state, &plan, report.as_deref(), format).await,
-        Verb::Plan { plan, format } => plan::plan(&plan, format),
+        Verb::Plan {
+            plan,
+            probe,
+            format,
+        } => plan::plan(&state, &plan, probe, format).await,
         Verb::Check { plans, format } => check::check(&plans, format),
         Verb::Graph { plan, format } => graph::graph(&plan, format),
         Verb::Runs { format } => runs::of_source(&state, format).await,

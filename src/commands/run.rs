@@ -311,7 +311,7 @@ pub(super) fn journal_stop(error: JournalError) -> Stop {
 }
 
 /// A number that two runs of the same second do not share.
-fn chance() -> u32 {
+pub(super) fn chance() -> u32 {
     use std::hash::{BuildHasher, Hasher};
     let hasher = std::collections::hash_map::RandomState::new().build_hasher();
     (hasher.finish() & u64::from(u32::MAX)) as u32

@@ -12,6 +12,7 @@ mod judging;
 mod line;
 mod ordered;
 pub mod ports;
+pub mod probe;
 mod reading_files;
 mod receiving;
 mod receiving_files;

@@ -108,6 +108,15 @@ pub trait FileSink: Send {
     fn end(&mut self) -> Result<String, Failure>;
 }
 
+/// Files of a workload that a plan could copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedTree {
+    /// The path as a plan would say it.
+    pub path: PathBuf,
+    /// What the workload has it for.
+    pub why: String,
+}
+
 /// The source's half of a hauler, for one run. Every call may be repeated after a restart of
 /// the process, on an object made anew from the plan, the run's directory and the ledger.
 /// A call whose future is dropped leaves what [`SourceHauler::thaw`] and the undoing of the
@@ -122,6 +131,11 @@ pub trait SourceHauler: Send {
     async fn freeze(&mut self, ledger: &mut dyn Ledger) -> Result<Frozen, Failure>;
     /// The directory of the images.
     fn images(&self) -> PathBuf;
+    /// Files of the workload that the plan does not copy and could; after
+    /// [`SourceHauler::inspect`].
+    fn proposed_trees(&self) -> Vec<ProposedTree> {
+        Vec::new()
+    }
     /// What gives the workload's files; asked once, when the first round begins.
     fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {
         Ok(None)

@@ -107,7 +107,7 @@ impl RunTask {
             manifest: Manifest::none(),
             images: Vec::new(),
             checks: Vec::new(),
-            resume_ms: 0,
+            runs_since: None,
             held: None,
             round: None,
             farewell: Manifest::none(),

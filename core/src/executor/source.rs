@@ -150,7 +150,10 @@ impl World for SourceWorld {
             Work::Kill => self.kill(machine, recorder).await,
             Work::Thaw => {
                 self.parts.hauler.thaw(recorder).await?;
-                recorder.write(Record::Runs { side: Side::Source })?;
+                recorder.write(Record::Runs {
+                    side: Side::Source,
+                    ago_ms: 0,
+                })?;
                 self.keep_logs(recorder);
                 Ok(Worked::Well)
             }
@@ -191,8 +194,9 @@ impl World for SourceWorld {
             Answer::FilesTaken { round } if self.files.taken(attempt, round) => yes(AskKind::Files),
             Answer::FilesTaken { .. } => Ok(Heard::Nothing),
             Answer::Prepared => yes(AskKind::Restore),
-            Answer::Resumed { .. } => {
-                recorder.write(Record::Runs { side: Side::Target })?;
+            Answer::Resumed { ago_ms } => {
+                let side = Side::Target;
+                recorder.write(Record::Runs { side, ago_ms })?;
                 yes(AskKind::Resume)
             }
             Answer::Dropped => yes(AskKind::Drop),

@@ -13,6 +13,7 @@ use crate::protocol::{Answer, Ask, Body, FilesHeld, FilesRound, ImageFile, Manif
 use crate::report::Check;
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The target's side of one run.
 pub(super) struct TargetWorld {
@@ -23,7 +24,8 @@ pub(super) struct TargetWorld {
     pub(super) manifest: Manifest,
     pub(super) images: Vec<ImageFile>,
     pub(super) checks: Vec<Check>,
-    pub(super) resume_ms: u64,
+    /// Since when the workload runs.
+    pub(super) runs_since: Option<Instant>,
     /// What was held of the files when the attempt began.
     pub(super) held: Option<FilesHeld>,
     /// The round of files that the source asks about.
@@ -67,12 +69,12 @@ impl World for TargetWorld {
                 restored.map(well)
             }
             Work::Release => {
+                let begin = Instant::now();
                 let released = self.hauler.release(&self.farewell, recorder).await;
                 self.keep_logs(recorder);
-                self.resume_ms = released?;
-                recorder
-                    .write(Record::Runs { side: Side::Target })
-                    .map(well)
+                self.runs_since = Some(begin + Duration::from_millis(released?));
+                let (side, ago_ms) = (Side::Target, self.runs_for_ms());
+                recorder.write(Record::Runs { side, ago_ms }).map(well)
             }
             Work::Clean => {
                 self.receiving.files.give_up().await?;
@@ -141,6 +143,12 @@ impl TargetWorld {
         Ok(())
     }
 
+    /// For how many milliseconds the workload has run by now.
+    fn runs_for_ms(&self) -> u64 {
+        let since = self.runs_since.map(|since| since.elapsed());
+        u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn yes(&self, kind: AskKind) -> Answer {
         match kind {
             AskKind::Preflight => Answer::Checked(self.checks.clone()),
@@ -149,7 +157,7 @@ impl TargetWorld {
                 round: self.round.as_ref().map_or(0, |round| round.round),
             },
             AskKind::Resume => Answer::Resumed {
-                resume_ms: self.resume_ms,
+                ago_ms: self.runs_for_ms(),
             },
             kind => plain_yes(kind),
         }
@@ -168,7 +176,7 @@ pub(super) fn plain_yes(kind: AskKind) -> Answer {
         AskKind::Reserve => Answer::Reserved { held: None },
         AskKind::Files => Answer::FilesTaken { round: 0 },
         AskKind::Restore => Answer::Prepared,
-        AskKind::Resume => Answer::Resumed { resume_ms: 0 },
+        AskKind::Resume => Answer::Resumed { ago_ms: 0 },
         AskKind::Drop => Answer::Dropped,
         AskKind::Finish => Answer::Finished,
     }

@@ -96,6 +96,9 @@ pub enum Record {
     Runs {
         /// On which side.
         side: Side,
+        /// For how many milliseconds it has run by now.
+        #[serde(default)]
+        ago_ms: u64,
     },
     /// Something went wrong.
     Wrong {

@@ -208,7 +208,7 @@ mod tests {
     fn records_survive_closing_and_come_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.redb");
-        let runs = |side| Record::Runs { side };
+        let runs = |side| Record::Runs { side, ago_ms: 0 };
         drop(RedbJournal::create(&path, runs(Side::Source)).unwrap());
         let mut journal = RedbJournal::open(&path).unwrap();
         journal.write(runs(Side::Target)).unwrap();
@@ -225,7 +225,10 @@ mod tests {
     fn a_second_writer_and_a_file_of_noise_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.redb");
-        let beginning = Record::Runs { side: Side::Source };
+        let beginning = Record::Runs {
+            side: Side::Source,
+            ago_ms: 0,
+        };
         let _first = RedbJournal::create(&path, beginning).unwrap();
         assert!(matches!(
             RedbJournal::open(&path),
@@ -254,7 +257,10 @@ mod tests {
         assert!(!path.exists());
         // As a process leaves it that is killed while it makes one.
         std::fs::write(path.with_extension("new"), b"half a jour").unwrap();
-        let beginning = Record::Runs { side: Side::Source };
+        let beginning = Record::Runs {
+            side: Side::Source,
+            ago_ms: 0,
+        };
         drop(RedbJournal::create(&path, beginning).unwrap());
         assert_eq!(
             RedbJournal::open(&path).unwrap().entries().unwrap().len(),

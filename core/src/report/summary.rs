@@ -17,6 +17,8 @@ pub struct Summary {
     attempts: u32,
     /// When the workload began to stand still, in the present or last attempt.
     frozen_since: Option<Timestamp>,
+    /// How long the workload had run when it was recorded that it runs.
+    runs_ago_ms: u64,
     downtime_ms: Option<u64>,
     downtime: Downtime,
     bytes_sent: u64,
@@ -89,9 +91,10 @@ impl Summary {
                 self.pages.sent += round.pages;
                 self.rounds.push(round.clone());
             }
-            Record::Runs { .. } => {
+            Record::Runs { ago_ms, .. } => {
                 if let (Some(since), None) = (self.frozen_since, self.downtime_ms) {
-                    self.downtime_ms = Some(millis(since, entry.at));
+                    self.downtime_ms = Some(millis(since, entry.at).saturating_sub(*ago_ms));
+                    self.runs_ago_ms = *ago_ms;
                 }
             }
             Record::Wrong { error } => self.error = Some(error.clone()),
@@ -119,7 +122,9 @@ impl Summary {
             StateName::FinalFiles => self.downtime.files = took,
             StateName::Restore => self.downtime.restore = took,
             StateName::Commit => self.downtime.commit = took,
-            StateName::Resume => self.downtime.resume = took,
+            StateName::Resume => {
+                self.downtime.resume = took.saturating_sub(self.runs_ago_ms);
+            }
             _ => {}
         }
     }

@@ -40,7 +40,7 @@ pub(crate) async fn check(
     let (plan, directory) = (plan.clone(), directory.to_owned());
     // Files are read and summed: not a thing for the runtime's own threads.
     let look = tokio::task::spawn_blocking(move || {
-        let notes = Notes::beside(&directory);
+        let notes = Notes::near(&directory);
         let trees = &manifest.trees;
         vec![
             kernel::check(&manifest),

@@ -34,7 +34,7 @@ pub(crate) async fn check(
             namespaces::target(),
             cgroup::check(),
             pid_free::check(&manifest.ids),
-            files_place::check(&plan, &manifest.trees, &Notes::beside(&directory)),
+            files_place::check(&plan, &manifest.trees, &Notes::near(&directory)),
             files_place::space(&plan, &manifest.trees),
             files_place::shared(&plan, &manifest),
             files_present::target(&plan, &manifest),

@@ -4,7 +4,7 @@ use crate::criu::job::Job;
 use crate::manifest::Manifest;
 use crate::tasks::Task;
 use async_trait::async_trait;
-use phaul_core::executor::ports::{FileSink, FileSource, Inspection, Ledger};
+use phaul_core::executor::ports::{FileSink, FileSource, Inspection, Ledger, ProposedTree};
 use phaul_core::failure::Failure;
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
@@ -66,6 +66,11 @@ pub(crate) trait SourceKind: Debug + Send {
     /// After success, when every task has ended: keeps nothing of its own.
     async fn clean(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// Files of the workload that the plan does not copy and could.
+    fn proposed_trees(&self) -> Vec<ProposedTree> {
+        Vec::new()
     }
 
     /// The files that are copied, if the plan copies any.

@@ -12,7 +12,9 @@ use crate::criu::{cache, config, log, rpc};
 use crate::shared;
 use crate::tasks::Task;
 use async_trait::async_trait;
-use phaul_core::executor::ports::{Fate, FileSource, Frozen, Inspection, Ledger, SourceHauler};
+use phaul_core::executor::ports::{
+    Fate, FileSource, Frozen, Inspection, Ledger, ProposedTree, SourceHauler,
+};
 use phaul_core::failure::Failure;
 use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest;
@@ -182,6 +184,10 @@ impl SourceHauler for TreeSource {
 
     async fn farewell(&mut self) -> Manifest {
         self.kind.farewell().await
+    }
+
+    fn proposed_trees(&self) -> Vec<ProposedTree> {
+        self.kind.proposed_trees()
     }
 
     fn files(&mut self) -> Result<Option<Box<dyn FileSource>>, Failure> {

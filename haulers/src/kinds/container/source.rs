@@ -15,7 +15,7 @@ use crate::tree::kind::SourceKind;
 use crate::trees;
 use crate::wiring::SourceWiring;
 use async_trait::async_trait;
-use phaul_core::executor::ports::{FileSource, Inspection, Ledger, Resource};
+use phaul_core::executor::ports::{FileSource, Inspection, Ledger, ProposedTree, Resource};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Container, Keep, Plan, Tcp};
 use phaul_core::protocol::Manifest as Opaque;
@@ -59,7 +59,7 @@ impl ContainerSource {
             plan: plan.clone(),
             runtime,
             container: container.clone(),
-            notes: Notes::beside(directory),
+            notes: Notes::near(directory),
             exe,
             about: None,
             wiring: SourceWiring::new(plan),
@@ -240,6 +240,32 @@ impl SourceKind for ContainerSource {
             .and_then(|path| serde_json::from_value(path).ok());
         let bundle: Option<PathBuf> = bundle;
         trees::leave(&self.plan, bundle.as_deref(), &self.notes)
+    }
+
+    fn proposed_trees(&self) -> Vec<ProposedTree> {
+        let Some(About { bundle, spec, .. }) = &self.about else {
+            return Vec::new();
+        };
+        let rootfs = (spec.rootfs(bundle), "its root file system".to_owned());
+        let binds = spec.binds(bundle).into_iter().map(|(inside, path)| {
+            let why = format!("mounted on {}", inside.display());
+            (path, why)
+        });
+        let covered = trees::covered(&self.plan, Some(bundle));
+        std::iter::once(rootfs)
+            .chain(binds)
+            .filter(|(path, _)| !covered.iter().any(|covered| path.starts_with(covered)))
+            // Every host has these of its own.
+            .filter(|(path, _)| {
+                !["/proc", "/sys", "/dev"]
+                    .iter()
+                    .any(|own| path.starts_with(own))
+            })
+            .map(|(path, why)| ProposedTree {
+                path: path.strip_prefix(bundle).unwrap_or(&path).to_owned(),
+                why,
+            })
+            .collect()
     }
 
     fn files(&mut self, root: Task) -> Result<Option<Box<dyn FileSource>>, Failure> {

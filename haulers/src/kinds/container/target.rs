@@ -12,7 +12,6 @@ use crate::criu::call::{self, Call, Called};
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
-use crate::left::Notes;
 use crate::manifest::{self, Manifest};
 use crate::network::Netns;
 use crate::places;
@@ -26,6 +25,9 @@ use phaul_core::plan::{Container, Plan};
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
 use phaul_core::run::RunId;
+use std::fs;
+use std::io;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 /// Under this name what the source said of the container is noted down.
@@ -38,7 +40,6 @@ pub(crate) struct ContainerTarget {
     run: RunId,
     runtime: Runtime,
     container: Container,
-    notes: Notes,
     wiring: TargetWiring,
     exe: PathBuf,
     /// Where the copied trees are put, from reserving on.
@@ -46,13 +47,12 @@ pub(crate) struct ContainerTarget {
 }
 
 impl ContainerTarget {
-    /// The kind of a run with this directory; `exe` is phaul itself.
+    /// The kind of a run; `exe` is phaul itself.
     pub(crate) fn new(
         plan: &Plan,
         run: &RunId,
         runtime: Runtime,
         container: &Container,
-        directory: &Path,
         exe: PathBuf,
     ) -> Self {
         Self {
@@ -60,7 +60,6 @@ impl ContainerTarget {
             run: run.clone(),
             runtime,
             container: container.clone(),
-            notes: Notes::beside(directory),
             wiring: TargetWiring::new(plan, run),
             exe,
             trees: Vec::new(),
@@ -183,6 +182,9 @@ impl TargetKind for ContainerTarget {
             let path = bundle::mapped(&self.plan.to.paths, &path);
             self.wiring.build_given(&path, described, ledger).await?;
         }
+        if let Some(ids) = spec.root_ids() {
+            hand_over(images, ids)?;
+        }
         let bundle = self.bundle(&about);
         let mut arguments = self.runtime.global_options(self.root(), attempt, &spec);
         let options = [
@@ -272,12 +274,27 @@ impl TargetKind for ContainerTarget {
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         ledger.gone(&self.resource())?;
         self.wiring.keep(ledger);
-        places::keep(&self.notes, ledger).await
+        places::keep(ledger).await
     }
 
     fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
         places::sink(&self.trees)
     }
+}
+
+/// Lets the root of a container's own user namespace read the images: some of them are opened
+/// from within.
+fn hand_over(images: &Path, (user, group): (u32, u32)) -> Result<(), Failure> {
+    let failed = |error: io::Error| {
+        let cause = format!("{} cannot be made readable: {error}", images.display());
+        Failure::new("images-broken", cause)
+    };
+    let (user, group) = (Some(user), Some(group));
+    chown(images, user, group).map_err(failed)?;
+    for entry in fs::read_dir(images).map_err(failed)? {
+        chown(entry.map_err(failed)?.path(), user, group).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// The container's cgroup here.

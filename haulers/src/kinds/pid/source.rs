@@ -32,7 +32,7 @@ impl PidSource {
         Self {
             plan: plan.clone(),
             pid: pid.clone(),
-            notes: Notes::beside(directory),
+            notes: Notes::near(directory),
             wiring: SourceWiring::new(plan),
             exe,
         }

@@ -5,7 +5,6 @@ use crate::checks;
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
-use crate::left::Notes;
 use crate::manifest::Manifest;
 use crate::places;
 use crate::tasks::Task;
@@ -25,7 +24,6 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PidTarget {
     plan: Plan,
     run: RunId,
-    notes: Notes,
     wiring: TargetWiring,
     exe: PathBuf,
     /// Where the copied trees are put, from reserving on.
@@ -33,12 +31,11 @@ pub(crate) struct PidTarget {
 }
 
 impl PidTarget {
-    /// The kind of a run with this directory; `exe` is phaul itself.
-    pub(crate) fn new(plan: &Plan, run: &RunId, directory: &Path, exe: PathBuf) -> Self {
+    /// The kind of a run; `exe` is phaul itself.
+    pub(crate) fn new(plan: &Plan, run: &RunId, exe: PathBuf) -> Self {
         Self {
             plan: plan.clone(),
             run: run.clone(),
-            notes: Notes::beside(directory),
             wiring: TargetWiring::new(plan, run),
             exe,
             trees: Vec::new(),
@@ -101,7 +98,7 @@ impl TargetKind for PidTarget {
 
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         self.wiring.keep(ledger);
-        places::keep(&self.notes, ledger).await
+        places::keep(ledger).await
     }
 
     fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {

@@ -137,7 +137,7 @@ fn answer(answer: pb::Answer) -> Result<Answer, WireError> {
         },
         Ok(pb::AnswerKind::Prepared) => Answer::Prepared,
         Ok(pb::AnswerKind::Resumed) => Answer::Resumed {
-            resume_ms: from_proto::<pb::Resumed>("resumed", payload)?.resume_ms,
+            ago_ms: from_proto::<pb::Resumed>("resumed", payload)?.ago_ms,
         },
         Ok(pb::AnswerKind::Dropped) => Answer::Dropped,
         Ok(pb::AnswerKind::Finished) => Answer::Finished,

@@ -112,10 +112,8 @@ fn answer(answer: &Answer) -> Result<pb::Answer, WireError> {
             (pb::AnswerKind::FilesTaken, taken.encode_to_vec().into())
         }
         Answer::Prepared => (pb::AnswerKind::Prepared, Bytes::new()),
-        Answer::Resumed { resume_ms } => {
-            let resumed = pb::Resumed {
-                resume_ms: *resume_ms,
-            };
+        Answer::Resumed { ago_ms } => {
+            let resumed = pb::Resumed { ago_ms: *ago_ms };
             (pb::AnswerKind::Resumed, resumed.encode_to_vec().into())
         }
         Answer::Dropped => (pb::AnswerKind::Dropped, Bytes::new()),

@@ -176,7 +176,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         prop::collection::vec(check(), 0..9).prop_map(Answer::Checked),
         prop::option::of(held()).prop_map(|held| Answer::Reserved { held }),
         (1..=u32::MAX).prop_map(|round| Answer::FilesTaken { round }),
-        any::<u64>().prop_map(|resume_ms| Answer::Resumed { resume_ms }),
+        any::<u64>().prop_map(|ago_ms| Answer::Resumed { ago_ms }),
         failure().prop_map(Answer::Failed),
         select(vec![
             Answer::Opened,
