@@ -6,6 +6,7 @@ mod compiled;
 mod converge;
 mod empty_argv;
 mod hook_never_runs;
+mod relative_tree;
 mod waivers;
 
 pub use available::NOT_AVAILABLE;
@@ -14,6 +15,7 @@ pub use compiled::GRAPH_REFUSED;
 pub use converge::CONVERGE_BOUNDS;
 pub use empty_argv::EMPTY_ARGV;
 pub use hook_never_runs::HOOK_NEVER_RUNS;
+pub use relative_tree::RELATIVE_TREE;
 pub use waivers::{DUPLICATE_WAIVER, UNKNOWN_CHECK};
 
 pub(crate) use compiled::refused_by_the_compiler;
@@ -24,12 +26,13 @@ use crate::keys::{Draft, Reader};
 use phaul_core::plan::Plan;
 
 /// Every rule of this module.
-pub(crate) fn rules() -> [&'static Rule; 8] {
+pub(crate) fn rules() -> [&'static Rule; 9] {
     [
         &NOT_AVAILABLE,
         &CONVERGE_BOUNDS,
         &BACKOFF_ORDER,
         &EMPTY_ARGV,
+        &RELATIVE_TREE,
         &DUPLICATE_WAIVER,
         &UNKNOWN_CHECK,
         &HOOK_NEVER_RUNS,
@@ -43,6 +46,7 @@ pub(crate) fn read(draft: &Draft, reader: &mut Reader) {
     converge::check(draft, reader);
     backoff::check(draft, reader);
     empty_argv::check(reader);
+    relative_tree::check(draft, reader);
     waivers::check(reader);
 }
 

@@ -99,11 +99,11 @@ static ROOT: Kind = Kind::Section(&PLAN);
 pub(crate) struct Draft {
     version: Option<u32>,
     name: Option<String>,
-    haul: Option<Haul>,
+    pub(crate) haul: Option<Haul>,
     to: Option<Target>,
     transport: Option<Transport>,
     pub(crate) memory: Option<Memory>,
-    files: Option<Vec<FileSet>>,
+    pub(crate) files: Option<Vec<FileSet>>,
     network: Option<Network>,
     criu: Option<Criu>,
     checks: Option<Checks>,
