@@ -10,8 +10,9 @@ use phaul_core::executor::ports::{FileSink, Ledger, Resource};
 use phaul_core::failure::Failure;
 use phaul_core::plan::Plan;
 use phaul_core::run::RunId;
+use rustix::fs::syncfs;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -199,15 +200,44 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// The workload runs: its files are its own now, and what stood there before is gone for good.
+/// The workload runs: its files are its own now, safe on the disk, and what stood there before is
+/// gone for good.
 pub(crate) async fn keep(ledger: &mut dyn Ledger) -> Result<(), Failure> {
     for place in places(ledger) {
+        if let Resource::Directory { path }
+        | Resource::Contents { path }
+        | Resource::File { path } = &place
+        {
+            write_out(path).await?;
+        }
         if let Resource::Aside { aside, .. } = &place {
             remove_all(aside).await?;
         }
         ledger.gone(&place)?;
     }
     Ok(())
+}
+
+/// Has the file system of a path written out.
+async fn write_out(path: &Path) -> Result<(), Failure> {
+    let path = path.to_owned();
+    let written = tokio::task::spawn_blocking(move || {
+        let opened = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened,
+        };
+        let synced = opened.and_then(|opened| Ok(syncfs(opened)?));
+        synced.map_err(|error| {
+            let cause = format!(
+                "the files in {} cannot be written out: {error}",
+                path.display()
+            );
+            Failure::lost("files-write", cause)
+        })
+    });
+    written
+        .await
+        .unwrap_or_else(|error| Err(Failure::new("files-write", error.to_string())))
 }
 
 /// Takes in the trees.

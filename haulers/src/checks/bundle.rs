@@ -12,6 +12,8 @@ use std::path::Path;
 
 const BUNDLE: &str = "bundle";
 const MOUNTS: &str = "container-mounts";
+/// What is wrong with a link: CRIU cannot mount through it.
+const LINK: &str = "is a symbolic link, which cannot be mounted in a restore";
 
 /// The bundle comes along, or is there and is the same.
 pub(super) fn check(
@@ -64,10 +66,16 @@ pub(super) fn mounts(plan: &Plan, container: &Container, spec: &Spec, trees: &[T
         .into_iter()
         .filter(|(_, source)| !covered(source, trees, plan))
         .map(|(inside, source)| (inside, mapped(&plan.to.paths, &source)))
-        .filter(|(_, source)| !source.exists())
-        .map(|(inside, source)| {
+        .filter_map(|(inside, source)| {
+            let why = if !source.exists() {
+                "is not here and nothing brings it along"
+            } else if source.is_symlink() {
+                LINK
+            } else {
+                return None;
+            };
             let (inside, source) = (inside.display(), source.display());
-            format!("{source}, mounted on {inside}, is not here and nothing brings it along")
+            Some(format!("{source}, mounted on {inside}, {why}"))
         })
         .collect();
     none_of(
@@ -76,6 +84,29 @@ pub(super) fn mounts(plan: &Plan, container: &Container, spec: &Spec, trees: &[T
         &missing,
         "everything that is mounted in the container is here or is copied",
         "name it in `files`, make it here, or map the path elsewhere in `to.paths`",
+    )
+}
+
+/// At the source: whatever of the host is mounted in the container is named by its real path.
+pub(super) fn mounts_at_source(bundle: &Path, spec: &Spec) -> Check {
+    let links: Vec<String> = spec
+        .binds(bundle)
+        .into_iter()
+        .filter(|(_, source)| source.is_symlink())
+        .map(|(inside, source)| {
+            format!(
+                "{}, mounted on {}, {LINK}",
+                source.display(),
+                inside.display()
+            )
+        })
+        .collect();
+    none_of(
+        MOUNTS,
+        Side::Source,
+        &links,
+        "everything that is mounted in the container has its real path",
+        "name the real path in the container's config.json and start it anew",
     )
 }
 

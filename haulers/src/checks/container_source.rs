@@ -3,7 +3,7 @@
 use super::look::Look;
 use super::source::describe_tasks;
 use super::{
-    addresses, criu_options, criu_refuses, criu_usable, files_present, files_source, locks,
+    addresses, bundle, criu_options, criu_refuses, criu_usable, files_present, files_source, locks,
     peer_loopback, rlimits, runtime, space, tcp, unix_peers, workload,
 };
 use crate::cgroup;
@@ -86,6 +86,7 @@ impl Looked {
             usable,
             criu_options::check(plan),
             runtime::container(self.runtime, plan, spec),
+            bundle::mounts_at_source(&self.about.bundle, spec),
             runtime::members(cgroup.as_deref(), &look.pids()),
             criu_refuses::check(&look),
             tcp::check(&look, plan.network.tcp),

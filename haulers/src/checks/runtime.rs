@@ -92,6 +92,15 @@ pub(super) fn container(runtime: Runtime, plan: &Plan, spec: &Spec) -> Check {
                      the runtime removes the container";
         wrong.push(cause.to_owned());
     }
+    let hooks = spec.hooks.as_ref().and_then(|hooks| hooks.as_object());
+    if wrong.is_empty() && hooks.is_some_and(|hooks| !hooks.is_empty()) {
+        return warned(
+            CONTAINER,
+            Side::Source,
+            "its config.json has hooks, which the target's runtime carries out there in the restore",
+            "see that they do no harm there: phaul makes the container's network itself",
+        );
+    }
     none_of(
         CONTAINER,
         Side::Source,

@@ -21,7 +21,10 @@ pub(super) fn check(draft: &Draft, reader: &mut Reader) {
         };
         let place = reader.settings.get(&format!("files[{number}].tree.path"));
         if let Some(place) = place.filter(|_| path.is_relative()) {
-            let message = format!("`{}` is relative, and a process has no bundle", path.display());
+            let message = format!(
+                "`{}` is relative, and a process has no bundle",
+                path.display()
+            );
             let found = Diagnostic::at(&RELATIVE_TREE, place.spot(), message)
                 .label("must begin with `/`")
                 .help(Some("give the whole path".to_owned()));

@@ -9,6 +9,7 @@ use super::{LEDGER, PORT, Scene, for_both};
 
 for_both!(
     a_network_of_its_own_goes_along,
+    a_network_by_its_path_goes_along_and_comes_back,
     an_address_of_the_host_goes_along,
     an_address_that_cannot_move_stays,
     a_database_under_load_keeps_its_data,
@@ -76,6 +77,28 @@ fn a_network_of_its_own_goes_along(runtime: Runtime) {
         .unwrap();
     scene.ends_well();
     poll(MOMENT, || (!wire.is_there(scene.b())).then_some(())).expect("the wire goes with it");
+}
+
+fn a_network_by_its_path_goes_along_and_comes_back(runtime: Runtime) {
+    const PATH: &str = "/run/netns/apart";
+    let scene = Scene::up("apart", runtime);
+    scene.a().run(&["ip", "netns", "add", "apart"]).unwrap();
+    let wire = scene.start_server_of(|config| config.network_at(PATH));
+    talk_meanwhile(&scene, &wire);
+    scene.has_arrived();
+    assert!(wire.is_plugged(scene.b()) && !wire.is_plugged(scene.a()));
+    // What somebody made is not phaul's to remove; it must only be out of the way.
+    assert!(wire.is_there(scene.a()));
+    let agent = scene.rig.agent(Side::A);
+    let back = Plan::container(&scene.container.id, &scene.container, agent);
+    let address = format!("{}:{PORT}", wire.ip());
+    let talk = Talk::begin(&scene.rig.lab, &address, 1);
+    let run = scene.rig.run(Side::B, &back);
+    run.ended(0, "migrated").unwrap();
+    the_report_is_true(&run, &[talk.end()]);
+    assert!(wire.is_plugged(scene.a()) && !wire.is_plugged(scene.b()));
+    let ledger = scene.ledger();
+    carried_on((scene.b(), &ledger), (scene.a(), &ledger)).unwrap();
 }
 
 /// The address of the service that a container in the host's network offers.

@@ -68,10 +68,15 @@ impl Scene {
 
     /// Starts a server with a network of its own.
     fn start_server(&self) -> Wire {
+        self.start_server_of(|config| config)
+    }
+
+    /// The same, with its configuration changed.
+    fn start_server_of(&self, change: impl Fn(Config) -> Config) -> Wire {
         let bridges = Bridges::on(&self.rig.lab);
         let wire = bridges.wire(&self.container.id, 100);
         let args = ["/opt/phaul/wl-echo", LEDGER];
-        self.start(&Config::new(&args), args[0]);
+        self.start(&change(Config::new(&args)), args[0]);
         wire.lay(self.a(), self.container.init_pid(self.a()).unwrap());
         advance(self.a(), &self.ledger()).unwrap();
         wire

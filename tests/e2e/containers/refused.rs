@@ -12,7 +12,6 @@ for_both!(
     a_volume_that_stays_behind,
     a_host_without_the_runtime,
     a_file_that_is_open_from_outside,
-    a_network_that_somebody_else_made,
     a_container_that_is_none,
 );
 
@@ -100,16 +99,6 @@ fn a_file_that_is_open_from_outside(runtime: Runtime) {
     let open = ["readlink", &format!("/proc/{pid}/fd/3")];
     assert_eq!(scene.a().run(&open).unwrap(), "/srv/secret\n");
     refuse(&scene, &scene.plan("outside"), "source");
-}
-
-fn a_network_that_somebody_else_made(runtime: Runtime) {
-    let scene = Scene::up("network", runtime);
-    scene.a().run(&["ip", "netns", "add", "apart"]).unwrap();
-    let args = ["/opt/phaul/wl-tree", LEDGER];
-    let config = Config::new(&args).network_at("/run/netns/apart");
-    scene.start(&config, args[0]);
-    advance(scene.a(), &scene.ledger()).unwrap();
-    refuse(&scene, &scene.plan("network"), "source");
 }
 
 fn a_container_that_is_none(runtime: Runtime) {

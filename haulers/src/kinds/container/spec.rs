@@ -22,6 +22,9 @@ pub(crate) struct Spec {
     /// What is Linux's.
     #[serde(default)]
     pub linux: Linux,
+    /// Commands that the runtime carries out on the host.
+    #[serde(default)]
+    pub hooks: Option<serde_json::Value>,
 }
 
 /// A root file system.
@@ -72,26 +75,9 @@ pub(crate) struct Linux {
     /// Its cgroup.
     #[serde(default)]
     pub cgroups_path: String,
-    /// Its user ids, if it has a user namespace.
-    #[serde(default)]
-    pub uid_mappings: Vec<Mapping>,
-    /// Its group ids.
-    #[serde(default)]
-    pub gid_mappings: Vec<Mapping>,
     /// Its filter of system calls.
     #[serde(default)]
     pub seccomp: Option<serde_json::Value>,
-}
-
-/// A range of ids.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
-pub(crate) struct Mapping {
-    /// The first id in the container.
-    #[serde(rename = "containerID")]
-    pub inside: u32,
-    /// The first id on the host.
-    #[serde(rename = "hostID")]
-    pub host: u32,
 }
 
 /// A namespace.
@@ -160,22 +146,6 @@ impl Spec {
         }
     }
 
-    /// User and group on the host that are root in its own user namespace, if it has one.
-    pub(crate) fn root_ids(&self) -> Option<(u32, u32)> {
-        let root = |mappings: &[Mapping]| {
-            let mut mappings = mappings.iter();
-            mappings
-                .find(|mapping| mapping.inside == 0)
-                .map(|mapping| mapping.host)
-        };
-        let Linux {
-            uid_mappings,
-            gid_mappings,
-            ..
-        } = &self.linux;
-        root(uid_mappings).zip(root(gid_mappings))
-    }
-
     /// Whether it has its own namespace of this kind.
     pub(crate) fn has(&self, kind: &str) -> bool {
         self.linux
@@ -219,8 +189,6 @@ mod tests {
             ],
             "linux": {
                 "cgroupsPath": "/web",
-                "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}],
-                "gidMappings": [{"containerID": 0, "hostID": 2000, "size": 10}],
                 "namespaces": [{"type": "pid"}, {"type": "network", "path": "/run/netns/web"}]
             }
         }"#;
@@ -232,7 +200,6 @@ mod tests {
         assert_eq!(binds[1], ("/own".into(), "/srv/web/own".into()));
         assert_eq!(spec.network(), Network::At("/run/netns/web".into()));
         assert!(spec.has("pid") && !spec.has("user"));
-        assert_eq!(spec.root_ids(), Some((1000, 2000)));
         let host = Spec::read(r#"{"root": {"path": "/r"}}"#).unwrap();
         assert_eq!(host.network(), Network::Host);
         assert!(Spec::read("{}").is_err() && Spec::read("[").is_err());

@@ -25,9 +25,9 @@ use phaul_core::plan::{Container, Plan};
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
 use phaul_core::run::RunId;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Under this name what the source said of the container is noted down.
@@ -182,8 +182,8 @@ impl TargetKind for ContainerTarget {
             let path = bundle::mapped(&self.plan.to.paths, &path);
             self.wiring.build_given(&path, described, ledger).await?;
         }
-        if let Some(ids) = spec.root_ids() {
-            hand_over(images, ids)?;
+        if spec.has("user") {
+            open_up(images)?;
         }
         let bundle = self.bundle(&about);
         let mut arguments = self.runtime.global_options(self.root(), attempt, &spec);
@@ -282,19 +282,20 @@ impl TargetKind for ContainerTarget {
     }
 }
 
-/// Lets the root of a container's own user namespace read the images: some of them are opened
-/// from within.
-fn hand_over(images: &Path, (user, group): (u32, u32)) -> Result<(), Failure> {
-    let failed = |error: io::Error| {
+/// Lets the first process of a container's own user namespace read the images: it opens some of
+/// them before it has any id. Nobody else gets there: the run's directory is root's alone.
+fn open_up(images: &Path) -> Result<(), Failure> {
+    let opened = || -> io::Result<()> {
+        fs::set_permissions(images, Permissions::from_mode(0o755))?;
+        for entry in fs::read_dir(images)? {
+            fs::set_permissions(entry?.path(), Permissions::from_mode(0o644))?;
+        }
+        Ok(())
+    };
+    opened().map_err(|error| {
         let cause = format!("{} cannot be made readable: {error}", images.display());
         Failure::new("images-broken", cause)
-    };
-    let (user, group) = (Some(user), Some(group));
-    chown(images, user, group).map_err(failed)?;
-    for entry in fs::read_dir(images).map_err(failed)? {
-        chown(entry.map_err(failed)?.path(), user, group).map_err(failed)?;
-    }
-    Ok(())
+    })
 }
 
 /// The container's cgroup here.
