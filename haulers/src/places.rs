@@ -14,7 +14,7 @@ use rustix::fs::syncfs;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Under this name the resources are noted down that belong to the workload once it runs.
 const PLACES: &str = "places";
@@ -65,6 +65,7 @@ pub(crate) fn prepare(
 ) -> Result<(), Failure> {
     for tree in trees {
         let path = mapped(&plan.to.paths, &tree.path);
+        plain(&path)?;
         if is_ours(&path, &places(ledger)) {
             continue;
         }
@@ -105,6 +106,21 @@ pub(crate) fn put_config(
         record(ledger, Resource::File { path: path.clone() })?;
     }
     fs::write(&path, text).map_err(|error| failed(&path, &error))
+}
+
+/// Refuses a path that does not say where it leads: the source names it.
+fn plain(path: &Path) -> Result<(), Failure> {
+    let mut components = path.components();
+    let rooted = components.next() == Some(Component::RootDir);
+    let named = components.clone().next().is_some();
+    if rooted && named && components.all(|part| matches!(part, Component::Normal(_))) {
+        return Ok(());
+    }
+    let cause = format!(
+        "files cannot be put at {}: it is no plain absolute path",
+        path.display()
+    );
+    Err(Failure::new("files-place", cause))
 }
 
 /// The places that are the run's.
@@ -338,6 +354,16 @@ mod tests {
         assert_eq!(names(dir.path()), ["a", "old"]);
         assert_eq!(names(&old), ["arrived"]);
         assert!(new.exists());
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_no_place() {
+        for path in ["/", "srv", "/srv/../etc", ".."] {
+            let mut book = Book::default();
+            let failure = prepare(&plan(), &run(), &[tree(path.into())], &mut book);
+            assert_eq!(failure.unwrap_err().code, "files-place", "{path}");
+            assert_eq!(book.standing(), []);
+        }
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ pub(super) fn look(plan: &Plan, bundle: Option<&Path>) -> (Vec<Tree>, Vec<Shared
             let text = format!(
                 "{} trees are copied ({entries} entries, {}), {} are shared",
                 trees.len(),
-                Bytes(bytes),
+                Bytes(bytes >> 10 << 10),
                 shared.len()
             );
             (trees, shared, passed(ID, Side::Source, text))

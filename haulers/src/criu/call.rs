@@ -5,12 +5,14 @@
 //! stands there, so nobody else ever sees it. It finds a `criu` first in its `PATH` that says
 //! who it is and then becomes the real one.
 
-use super::config::quoted;
+use super::config::{self, quoted};
 use super::log::{self, OUTPUT};
 use super::rpc;
+use crate::attempt::make_empty_directory;
 use crate::tasks::{Task, boot_id};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -29,6 +31,8 @@ use tokio::time::timeout;
 pub(crate) const CONFIGS: &str = "/etc/criu";
 /// What is called, in the directory of the attempt.
 const CALL: &str = "call.json";
+/// Files with such names are ours in [`CONFIGS`]: see [`claim_configs`].
+const MARK: &str = ".phaul-";
 /// The directory there that stands in for [`CONFIGS`].
 const STAND_IN: &str = "etc-criu";
 /// The directory there that comes first in the runtime's `PATH`.
@@ -37,8 +41,51 @@ const PROGRAMS: &str = "bin";
 const CRIU: &str = "criu.task";
 /// The runtime's own log.
 pub(crate) const LOG: &str = "runtime.log";
+/// How often [`CONFIGS`] is made anew when others remove it.
+const CLAIMS: u32 = 100;
 /// How long killed processes may take to end.
 const END: Duration = Duration::from_secs(10);
+
+/// Makes sure that [`CONFIGS`] is there, and stays there: whoever removed it on the host would
+/// take away what is mounted on it elsewhere, and CRIU would do its work without being held. A
+/// directory with something in it cannot be removed, so every run has a file of its own there,
+/// and the last one takes the directory along.
+pub(crate) fn claim_configs(attempt: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+    let directory = Path::new(CONFIGS);
+    let run = attempt.parent().unwrap_or(attempt);
+    let name = blake3::hash(run.as_os_str().as_encoded_bytes()).to_hex();
+    let mark = directory.join(format!("{MARK}{}", &name[..16]));
+    for _ in 0..CLAIMS {
+        let only_ours = fs::read_dir(directory).is_ok_and(|mut entries| {
+            entries.all(|entry| entry.is_ok_and(|entry| is_mark(&entry.file_name())))
+        });
+        if only_ours || !directory.exists() {
+            let resource = Resource::EmptyDirectory {
+                path: directory.to_owned(),
+            };
+            if !ledger.standing().contains(&resource) {
+                ledger.make(resource)?;
+            }
+            make_empty_directory(directory, ledger)?;
+        }
+        let resource = Resource::File { path: mark.clone() };
+        if !ledger.standing().contains(&resource) {
+            ledger.make(resource)?;
+        }
+        match File::create(&mark) {
+            Ok(_) => return Ok(()),
+            // Another run has removed it in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let cause = format!("{CONFIGS} is removed again and again");
+    Err(Failure::lost("runtime-lost", cause))
+}
+
+fn is_mark(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(MARK.as_bytes())
+}
 
 /// What is called.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +96,8 @@ pub(crate) struct Called {
     pub arguments: Vec<String>,
     /// Its working directory.
     pub directory: PathBuf,
+    /// It has a `/tmp` of its own: a CRIU that is killed leaves directories there.
+    pub own_tmp: bool,
 }
 
 impl Called {
@@ -71,6 +120,7 @@ impl Called {
             program,
             arguments,
             directory: directory.to_owned(),
+            own_tmp: false,
         })
     }
 }
@@ -100,7 +150,7 @@ pub(crate) fn prepare(
     fs::write(directory.join(CALL), text).map_err(failed)?;
     stand_in(&directory.join(STAND_IN), config, lines).map_err(failed)?;
     let criu = rpc::find()?;
-    let script = wrapper(directory, &criu, cgroup).map_err(failed)?;
+    let script = wrapper(directory, &criu, config, cgroup).map_err(failed)?;
     let programs = directory.join(PROGRAMS);
     fs::create_dir_all(&programs).map_err(failed)?;
     let path = programs.join("criu");
@@ -112,7 +162,7 @@ pub(crate) fn prepare(
 fn stand_in(directory: &Path, config: &str, lines: &str) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     for entry in fs::read_dir(CONFIGS).into_iter().flatten().flatten() {
-        if entry.path().is_file() {
+        if entry.path().is_file() && !is_mark(&entry.file_name()) {
             fs::copy(entry.path(), directory.join(entry.file_name()))?;
         }
     }
@@ -124,7 +174,14 @@ fn stand_in(directory: &Path, config: &str, lines: &str) -> io::Result<()> {
 }
 
 /// The `criu` that the runtime finds. SIGXFSZ is ignored for [`rpc::stop_writing`].
-fn wrapper(directory: &Path, criu: &Path, cgroup: Option<&Path>) -> io::Result<String> {
+fn wrapper(
+    directory: &Path,
+    criu: &Path,
+    config: &str,
+    cgroup: Option<&Path>,
+) -> io::Result<String> {
+    let held = quoted(Path::new(config::HELD))?;
+    let config = quoted(&Path::new(CONFIGS).join(config))?;
     let note = quoted(&directory.join(CRIU))?;
     let criu = quoted(criu)?;
     let enter = match cgroup {
@@ -136,6 +193,7 @@ fn wrapper(directory: &Path, criu: &Path, cgroup: Option<&Path>) -> io::Result<S
     };
     Ok(format!(
         "#!/bin/sh\n\
+         if ! grep -qxF {held} {config}; then echo 'CRIU would not be held' >&2; exit 1; fi\n\
          trap '' XFSZ\n\
          {enter}\
          read -r boot </proc/sys/kernel/random/boot_id\n\
@@ -275,6 +333,10 @@ fn become_runtime(directory: &Path) -> io::Result<std::convert::Infallible> {
     let none = None::<&str>;
     // What is mounted on the host later is seen here, what is mounted here stays here.
     mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
+    if called.own_tmp {
+        let kind = Some("tmpfs");
+        mount(kind, "/tmp", kind, MsFlags::empty(), Some("mode=1777"))?;
+    }
     let stand_in = directory.join(STAND_IN);
     mount(Some(&stand_in), CONFIGS, none, MsFlags::MS_BIND, none)?;
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -13,6 +13,8 @@ use std::path::Path;
 
 /// The action script's name in the directory of an attempt.
 const SCRIPT: &str = "hold";
+/// The line of the configuration without which CRIU is not held.
+pub(super) const HELD: &str = "action-script ./hold";
 /// CRIU's configuration file there.
 const CONFIG: &str = "criu.conf";
 /// A deleted file that is still open is carried in the images up to this size, in bytes.
@@ -115,7 +117,7 @@ pub(crate) fn write(
 
 /// The lines of the configuration: the action script, then the plan's.
 pub(crate) fn lines(plan: &Plan) -> String {
-    let mut lines = format!("action-script ./{SCRIPT}\n");
+    let mut lines = format!("{HELD}\n");
     for line in &plan.criu.options {
         lines.push_str(line);
         lines.push('\n');

@@ -232,8 +232,9 @@ async fn run_on(holding: &Holding, attempt: &Attempt) -> Result<(), Failure> {
         let stopped = |held: &&Held| !held.was_stopped && held::is_stopped(held.task);
         holding.tasks.iter().filter(stopped).copied().collect()
     };
+    thaw_cgroup(attempt)?;
     if holding.cgroup.is_some() {
-        return thaw_cgroup(attempt);
+        return Ok(());
     }
     // A task that runs gets no signal: its own handler of SIGCONT would be called for nothing.
     thaw_all(&standing());

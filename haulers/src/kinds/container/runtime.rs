@@ -3,6 +3,7 @@
 use super::spec::Spec;
 use crate::criu::call;
 use crate::tasks::Task;
+use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
 use serde::Deserialize;
 use std::ffi::OsStr;
@@ -75,6 +76,51 @@ impl Runtime {
     /// The directory of its states: the given one or its default.
     pub(crate) fn root(self, given: Option<&Path>) -> PathBuf {
         given.map_or_else(|| Path::new("/run").join(self.name()), Path::to_owned)
+    }
+
+    /// What a runtime makes for itself when it first has a container on a host.
+    fn first_things(self, root: Option<&Path>) -> Vec<Resource> {
+        let states = self.root(root);
+        let mut things = vec![Resource::EmptyDirectory {
+            path: states.clone(),
+        }];
+        if self == Self::Crun {
+            // In place of what a container must not see.
+            things.push(Resource::EmptyDirectory {
+                path: states.join(".empty-directory"),
+            });
+            things.push(Resource::File {
+                path: states.join(".empty-file"),
+            });
+        }
+        things
+    }
+
+    /// Records what the runtime will make for itself.
+    pub(super) fn account_for_first_things(
+        self,
+        root: Option<&Path>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        for thing in self.first_things(root) {
+            let (Resource::EmptyDirectory { path } | Resource::File { path }) = &thing else {
+                continue;
+            };
+            if !path.exists() && !ledger.standing().contains(&thing) {
+                ledger.make(thing)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The runtime has a container here: what it made for itself is its own.
+    pub(super) fn keep_first_things(
+        self,
+        root: Option<&Path>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Failure> {
+        let mut things = self.first_things(root).into_iter();
+        things.try_for_each(|thing| ledger.gone(&thing))
     }
 
     /// Its program.

@@ -3,7 +3,6 @@
 use super::options;
 use super::runtime::{Runtime, State, delete};
 use super::spec::{self, Network, Spec};
-use crate::attempt::make_empty_directory;
 use crate::cgroup;
 use crate::checks;
 use crate::criu::call::{self, Call, Called};
@@ -166,7 +165,7 @@ impl SourceKind for ContainerSource {
             network: false,
         };
         config::write(attempt, &self.exe, &self.plan, besides)?;
-        make_empty_directory(Path::new(call::CONFIGS), ledger)?;
+        call::claim_configs(attempt, ledger)?;
         self.account_for_marks(ledger)?;
         let images = attempt.join("images");
         let mut arguments =

@@ -5,7 +5,6 @@ use super::cgroups;
 use super::options;
 use super::runtime::{Runtime, check_id, delete};
 use super::spec::{Network, Spec};
-use crate::attempt::make_empty_directory;
 use crate::cgroup;
 use crate::checks;
 use crate::criu::call::{self, Call, Called};
@@ -25,6 +24,7 @@ use phaul_core::plan::{Container, Plan};
 use phaul_core::protocol::Manifest as Opaque;
 use phaul_core::report::Check;
 use phaul_core::run::RunId;
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -170,13 +170,14 @@ impl TargetKind for ContainerTarget {
             network: spec.network() == Network::Own,
         };
         config::write(attempt, &self.exe, &self.plan, besides)?;
-        make_empty_directory(Path::new(call::CONFIGS), ledger)?;
+        call::claim_configs(attempt, ledger)?;
         let resource = self.resource();
         if !ledger.standing().contains(&resource) {
             // Whatever is there now is somebody else's, and is not to be swept away with ours.
             self.nobody_is_there(&spec).await?;
             ledger.make(resource)?;
         }
+        self.runtime.account_for_first_things(self.root(), ledger)?;
         self.wiring.give(ledger).await?;
         if let (Network::At(path), Some(described)) = (spec.network(), &about.network) {
             let path = bundle::mapped(&self.plan.to.paths, &path);
@@ -199,7 +200,8 @@ impl TargetKind for ContainerTarget {
             self.id().as_ref(),
         ];
         arguments.extend(options.map(Into::into));
-        let called = Called::new(self.runtime.find()?, arguments, &bundle)?;
+        let mut called = Called::new(self.runtime.find()?, arguments, &bundle)?;
+        called.own_tmp = !uses_tmp(&spec, &bundle, &self.plan.to.paths, images);
         let lines = options::lines(self.runtime, &self.plan, &spec);
         let config = self.runtime.criu_config();
         call::prepare(attempt, &called, config, &lines, Some(cgroup))?;
@@ -273,6 +275,7 @@ impl TargetKind for ContainerTarget {
 
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         ledger.gone(&self.resource())?;
+        self.runtime.keep_first_things(self.root(), ledger)?;
         self.wiring.keep(ledger);
         places::keep(ledger).await
     }
@@ -280,6 +283,20 @@ impl TargetKind for ContainerTarget {
     fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
         places::sink(&self.trees)
     }
+}
+
+/// Whether a restore needs something that is in the host's `/tmp`.
+fn uses_tmp(spec: &Spec, bundle: &Path, paths: &BTreeMap<PathBuf, PathBuf>, images: &Path) -> bool {
+    let binds = spec.binds(bundle).into_iter();
+    let needed = [spec.rootfs(bundle), bundle.to_owned(), images.to_owned()];
+    let real = |path: PathBuf| {
+        let path = bundle::mapped(paths, &path);
+        path.canonicalize().unwrap_or(path)
+    };
+    binds
+        .map(|(_, source)| source)
+        .chain(needed)
+        .any(|path| path.starts_with("/tmp") || real(path).starts_with("/tmp"))
 }
 
 /// Lets the first process of a container's own user namespace read the images: it opens some of
