@@ -108,6 +108,15 @@ pub(crate) fn put_config(
     fs::write(&path, text).map_err(|error| failed(&path, &error))
 }
 
+/// Makes a container's `config.json`, which is the run's, say what it has to say here.
+pub(crate) fn correct_config(bundle: &Path, text: &str) -> Result<(), Failure> {
+    let path = bundle.join("config.json");
+    if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    fs::write(&path, text).map_err(|error| failed(&path, &error))
+}
+
 /// Refuses a path that does not say where it leads: the source names it.
 fn plain(path: &Path) -> Result<(), Failure> {
     let mut components = path.components();

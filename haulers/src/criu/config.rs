@@ -139,8 +139,12 @@ fn script(directory: &Path, exe: &Path, besides: Besides<'_>) -> io::Result<Stri
         // CRIU looks every 100 ms whether a cgroup that it freezes itself has come to rest.
         Some(cgroup) => {
             let freeze = quoted(&cgroup.join("cgroup.freeze"))?;
+            let events = quoted(&cgroup.join("cgroup.events"))?;
             let watch = format!("{exe} watch {at} </dev/null >/dev/null 2>&1 &");
-            format!("pre-dump) echo 1 >{freeze}; {watch} ;;\n")
+            // A task that is just ending cannot be stopped: CRIU would give up at it.
+            let stand = format!("grep -q 'frozen 1' {events} || [ $i -ge 500 ]");
+            let wait = format!("i=0; until {stand}; do i=$((i + 1)); done");
+            format!("pre-dump) echo 1 >{freeze}; {watch} {wait} ;;\n")
         }
         None => String::new(),
     };

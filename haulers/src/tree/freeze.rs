@@ -43,7 +43,8 @@ pub(super) async fn freeze(
         line: None,
         holding: None,
     });
-    source.kind.freezing(root, ledger).await?;
+    let given = source.kind.given_network();
+    source.wiring.keep(root, given.as_deref(), ledger).await?;
     shared::unmark(&source.plan, &source.run, ledger)?;
     let before = tree(root.pid).unwrap_or_default();
     let before: Vec<Task> = before.into_iter().filter_map(Task::find).collect();
@@ -65,7 +66,7 @@ pub(super) async fn freeze(
     line.entrust(&holding.tasks).await?;
     holding.fix()?;
     live.holding = Some(holding);
-    source.kind.held(ledger).await?;
+    source.wiring.take(ledger).await?;
 
     let (files, pages) = images::list(&images)?;
     Ok(Frozen {

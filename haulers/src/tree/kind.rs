@@ -2,6 +2,7 @@
 
 use crate::criu::job::Job;
 use crate::manifest::Manifest;
+use crate::network::Described;
 use crate::tasks::Task;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSink, FileSource, Inspection, Ledger, ProposedTree};
@@ -34,33 +35,9 @@ pub(crate) trait SourceKind: Debug + Send {
     /// Gets the dump ready, in the directory of an attempt.
     fn dump(&mut self, attempt: &Path, root: Task) -> Result<Job, Failure>;
 
-    /// Right before the freeze.
-    async fn freezing(&mut self, _root: Task, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// After everything is held.
-    async fn held(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// Puts right what [`SourceKind::held`] changed, before anybody lets the tasks run on. May be
-    /// called when nothing was changed, and again.
-    async fn thawing(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// Puts right what a CRIU that was killed left in and around the tasks, before they run on.
-    async fn mending(&mut self, _tasks: &[Task]) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// After the tasks run on.
-    async fn thawed(&mut self) {}
-
-    /// After the tasks were killed: what goes along with the word to resume.
-    async fn farewell(&mut self) -> Opaque {
-        Opaque(serde_json::Value::Null)
+    /// The path of the network namespace that somebody made for the workload, if one did.
+    fn given_network(&self) -> Option<PathBuf> {
+        None
     }
 
     /// After success, when every task has ended: keeps nothing of its own.
@@ -77,6 +54,15 @@ pub(crate) trait SourceKind: Debug + Send {
     fn files(&mut self, _root: Task) -> Result<Option<Box<dyn FileSource>>, Failure> {
         Ok(None)
     }
+}
+
+/// A network of a workload's own.
+#[derive(Debug)]
+pub(crate) struct OwnNetwork {
+    /// What it was like at the source.
+    pub described: Described,
+    /// The path of its namespace, if somebody made it for the workload.
+    pub given: Option<PathBuf>,
 }
 
 /// A kind of workload at the target.
@@ -112,23 +98,15 @@ pub(crate) trait TargetKind: Debug + Send {
         Ok(())
     }
 
-    /// When the namespaces are there and nothing is in them yet; only if the kind asks for it.
-    async fn namespaces(&mut self, _root: Task, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        Ok(())
+    /// The network that is made for the workload, if it has one of its own.
+    fn network(&self, _ledger: &dyn Ledger) -> Result<Option<OwnNetwork>, Failure> {
+        Ok(None)
     }
 
-    /// Right before the held tasks are let run. What fails here is logged and passed over: by
-    /// now the workload has no other home.
-    async fn releasing(
-        &mut self,
-        _root: Option<Task>,
-        _ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
+    /// After the tasks run: what belongs to them now is the run's no longer.
+    fn released(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())
     }
-
-    /// After the tasks run.
-    async fn released(&mut self, _farewell: &Opaque, _ledger: &mut dyn Ledger) {}
 
     /// Takes away what a restore left that did not come to run, so that another can be tried.
     async fn sweep(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {

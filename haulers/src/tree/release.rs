@@ -66,7 +66,7 @@ impl TreeTarget {
         loop {
             let restored = noted::<Restored>(ledger, RESTORED).filter(Note::is_of_this_boot);
             let root = restored.and_then(|note| note.what.tasks.first().copied());
-            if let Err(failure) = self.kind.releasing(root, ledger).await {
+            if let Err(failure) = self.wiring.connect(root, ledger).await {
                 tracing::error!(
                     cause = failure.cause,
                     "the workload runs without its network"
@@ -98,7 +98,8 @@ impl TreeTarget {
                     .min(begin.elapsed())
             },
         );
-        self.kind.released(farewell, ledger).await;
+        self.wiring.connected(farewell, ledger).await;
+        self.kind.released(ledger)?;
         ledger.fact(RELEASED, true.into())?;
         self.move_out(ledger)?;
         self.live = None;

@@ -139,7 +139,7 @@ impl TreeSource {
             .filter(|note| note.attempt == attempt.number && note.is_of_this_boot())
             .map(|note| note.what);
         let criu = criu_of(ledger, &attempt);
-        self.kind.thawing(ledger).await?;
+        self.wiring.give_back(ledger).await?;
         let mut in_order = criu.is_some_and(|criu| criu.is_alive());
         if let Some(started) = started {
             in_order &= self
@@ -153,13 +153,13 @@ impl TreeSource {
             until(free, "CRIU does not let go of the workload").await?;
         }
         if criu.is_some() && !in_order {
-            self.kind.mending(&tasks).await?;
+            self.wiring.mend(&tasks).await?;
         }
         match &holding {
             Some(holding) => run_on(holding, &attempt).await?,
             None => thaw_cgroup(&attempt)?,
         }
-        self.kind.thawed().await;
+        self.wiring.replay().await;
         self.live = None;
         ledger.fact(THAWED, attempt.number.into())
     }

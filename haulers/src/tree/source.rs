@@ -11,6 +11,7 @@ use crate::criu::verdict::{Verdict, decided};
 use crate::criu::{cache, config, log, rpc};
 use crate::shared;
 use crate::tasks::Task;
+use crate::wiring::SourceWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{
     Fate, FileSource, Frozen, Inspection, Ledger, ProposedTree, SourceHauler,
@@ -32,6 +33,7 @@ const END: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct TreeSource {
     pub(super) kind: Box<dyn SourceKind>,
+    pub(super) wiring: SourceWiring,
     pub(super) plan: Plan,
     pub(super) run: RunId,
     pub(super) attempts: Attempts,
@@ -61,6 +63,7 @@ impl TreeSource {
     ) -> Self {
         Self {
             kind,
+            wiring: SourceWiring::new(plan),
             plan: plan.clone(),
             run: run.clone(),
             attempts: Attempts::new(directory, "attempt"),
@@ -179,11 +182,12 @@ impl SourceHauler for TreeSource {
                 ));
             }
         }
+        self.wiring.clean(ledger).await?;
         self.kind.clean(ledger).await
     }
 
     async fn farewell(&mut self) -> Manifest {
-        self.kind.farewell().await
+        self.wiring.farewell().await
     }
 
     fn proposed_trees(&self) -> Vec<ProposedTree> {

@@ -1,6 +1,6 @@
 //! The target's half: receiving, restoring, and the hold until the word to run comes.
 
-use super::kind::TargetKind;
+use super::kind::{OwnNetwork, TargetKind};
 use super::release::{self, Became};
 use crate::attempt::{Attempts, make_directory, note, noted};
 use crate::cgroup;
@@ -12,8 +12,10 @@ use crate::criu::verdict::{Verdict, decide};
 use crate::criu::{cache, call, config, log, rpc};
 use crate::images;
 use crate::manifest::Manifest;
+use crate::network::Netns;
 use crate::shared;
 use crate::tasks::{Task, inner_pid, tree};
+use crate::wiring::TargetWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSink, Ledger, Resource, TargetHauler};
 use phaul_core::failure::Failure;
@@ -49,6 +51,7 @@ const FREE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct TreeTarget {
     pub(super) kind: Box<dyn TargetKind>,
+    pub(super) wiring: TargetWiring,
     plan: Plan,
     run: RunId,
     pub(super) attempts: Attempts,
@@ -85,6 +88,7 @@ impl TreeTarget {
     ) -> Self {
         Self {
             kind,
+            wiring: TargetWiring::new(plan, run),
             plan: plan.clone(),
             run: run.clone(),
             attempts: Attempts::new(directory, "restore"),
@@ -113,6 +117,15 @@ impl TreeTarget {
         let images = self.images();
         let desk = Desk::open(directory)?;
         // CRIU and all that it makes can be killed through the cgroup from its beginning on.
+        self.wiring.give(ledger).await?;
+        let network = self.kind.network(&*ledger)?;
+        if let Some(OwnNetwork {
+            described,
+            given: Some(path),
+        }) = &network
+        {
+            self.wiring.build_given(path, described, ledger).await?;
+        }
         let job = self.kind.restore(directory, &images, &cgroup, ledger);
         let job = job.await?;
         note(ledger, STARTED, attempt.number, job.process())?;
@@ -122,8 +135,10 @@ impl TreeTarget {
         while line.stage == NAMESPACES {
             let root = line.root.and_then(Task::find);
             let gone = || Failure::lost("hold-broken", "the restored workload is gone");
-            let made = self.kind.namespaces(root.ok_or_else(gone)?, ledger);
-            made.await?;
+            if let Some(OwnNetwork { described, .. }) = &network {
+                let own = Netns::of_task(root.ok_or_else(gone)?.pid)?;
+                self.wiring.build(own, described, ledger).await?;
+            }
             line.proceed().await?;
             line = called(&desk, live).await?;
         }
@@ -345,6 +360,7 @@ impl TargetHauler for TreeTarget {
             // The cgroup is undone next, with every task that is in it.
             self.move_out(ledger)?;
         }
+        self.wiring.keep(ledger);
         self.kind.clean(ledger).await
     }
 

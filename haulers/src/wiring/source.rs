@@ -23,9 +23,9 @@ const UNPLUGGED: &str = "links-unplugged";
 const GIVEN: &str = "network-given";
 
 /// The network of a workload at the source.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SourceWiring {
-    plan: Option<Plan>,
+    plan: Plan,
     kept: Vec<Keeping>,
     /// The host's ends of the workload's links, with their bridges, where its namespace is one
     /// that stays when it ends.
@@ -53,16 +53,10 @@ impl SourceWiring {
     /// The network of a plan's workload.
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            plan: Some(plan.clone()),
+            plan: plan.clone(),
             kept: Vec::new(),
             plugged: Vec::new(),
         }
-    }
-
-    fn moving(&self) -> Result<Vec<Moving>, Failure> {
-        self.plan
-            .as_ref()
-            .map_or_else(|| Ok(Vec::new()), Moving::all)
     }
 
     /// Begins to keep frames, right before the freeze. `given` is the path of the namespace, if
@@ -94,7 +88,7 @@ impl SourceWiring {
                 }
             }
         }
-        let moving = self.moving()?;
+        let moving = Moving::all(&self.plan)?;
         let mut links: Vec<LinkName> = moving.iter().map(|moved| moved.from.clone()).collect();
         links.sort();
         links.dedup();
@@ -131,7 +125,7 @@ impl SourceWiring {
             network::unplug(&host, link).await?;
         }
         let mut taken: Vec<Taken> = Vec::new();
-        for moved in self.moving()? {
+        for moved in Moving::all(&self.plan)? {
             taken.push(network::look(&host, &moved.from, moved.ip).await?);
         }
         if taken.is_empty() {

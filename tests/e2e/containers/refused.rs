@@ -76,8 +76,42 @@ fn a_volume_that_stays_behind(runtime: Runtime) {
     let config = config.bind("/srv/volume", "/volume", "rw");
     scene.start(&config, args[0]);
     advance(scene.a(), "/srv/volume/ticks").unwrap();
-    refuse(&scene, &scene.plan("volume"), "target");
+    let plan = scene.plan("volume");
+    assert_eq!(refuse(&scene, &plan, "target"), ["container-mounts"]);
     advance(scene.a(), "/srv/volume/ticks").unwrap();
+    proposed(&scene, &plan);
+    let named = plan.and_tree("/srv/volume");
+    run_probe(&scene, &named, 0);
+    scene.migrate(&named);
+}
+
+/// Sees that a probe of the plan names the check that refuses it and the tree that it lacks.
+fn proposed(scene: &Scene, plan: &Plan) {
+    let before = scene.rig.snapshot();
+    let said = run_probe(scene, plan, 3);
+    let paths = said["files"].as_array().unwrap();
+    let paths: Vec<&str> = paths
+        .iter()
+        .map(|tree| tree["path"].as_str().unwrap())
+        .collect();
+    assert!(paths.contains(&"/srv/volume"), "{paths:?}");
+    assert!(!paths.contains(&"rootfs"), "{paths:?}");
+    let checks = said["checks"].as_array().unwrap();
+    let failed = checks.iter().filter(|check| check["result"] == "failed");
+    let failed: Vec<&Value> = failed.map(|check| &check["id"]).collect();
+    assert_eq!(failed, ["container-mounts"]);
+    scene.rig.nothing_left(&before).unwrap();
+    runs(scene.a(), &scene.container);
+}
+
+fn run_probe(scene: &Scene, plan: &Plan, code: i32) -> Value {
+    let path = plan.write(scene.a());
+    let words = ["plan", &path, "--probe", "--format", "json"];
+    let output = scene.rig.phaul(Side::A, &words);
+    assert_eq!(output.code(), code, "{output:?}");
+    let said: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(said["probe"]["unreached"], Value::Null);
+    said["probe"].clone()
 }
 
 fn a_host_without_the_runtime(runtime: Runtime) {

@@ -12,12 +12,10 @@ use crate::left::Notes;
 use crate::tasks::{Task, tree};
 use crate::tree::kind::SourceKind;
 use crate::trees;
-use crate::wiring::SourceWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSource, Inspection, Ledger, ProposedTree, Resource};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Container, Keep, Plan, Tcp};
-use phaul_core::protocol::Manifest as Opaque;
 use std::path::{Path, PathBuf};
 
 /// Under this name the bundle is noted down: in the end the runtime does not know it any more.
@@ -32,7 +30,6 @@ pub(crate) struct ContainerSource {
     notes: Notes,
     exe: PathBuf,
     about: Option<About>,
-    wiring: SourceWiring,
     /// The container's own cgroup, found out when an attempt is reserved.
     cgroup: Option<PathBuf>,
 }
@@ -61,7 +58,6 @@ impl ContainerSource {
             notes: Notes::near(directory),
             exe,
             about: None,
-            wiring: SourceWiring::new(plan),
             cgroup: None,
         }
     }
@@ -193,36 +189,14 @@ impl SourceKind for ContainerSource {
         Ok(Job::runtime(Work::Dump, attempt, call))
     }
 
-    async fn freezing(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        let given = match self.about().await?.spec.network() {
+    fn given_network(&self) -> Option<PathBuf> {
+        match self.about.as_ref()?.spec.network() {
             Network::At(path) => Some(path),
             Network::Own | Network::Host => None,
-        };
-        self.wiring.keep(root, given.as_deref(), ledger).await
-    }
-
-    async fn held(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.take(ledger).await
-    }
-
-    async fn thawing(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.give_back(ledger).await
-    }
-
-    async fn mending(&mut self, tasks: &[Task]) -> Result<(), Failure> {
-        self.wiring.mend(tasks).await
-    }
-
-    async fn thawed(&mut self) {
-        self.wiring.replay().await;
-    }
-
-    async fn farewell(&mut self) -> Opaque {
-        self.wiring.farewell().await
+        }
     }
 
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.clean(ledger).await?;
         if self.plan.keep == Keep::Source {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use super::cgroups;
 use super::options;
 use super::runtime::{Runtime, check_id, delete};
 use super::spec::{Network, Spec};
+use crate::attempt::make_empty_directory;
 use crate::cgroup;
 use crate::checks;
 use crate::criu::call::{self, Call, Called};
@@ -12,11 +13,9 @@ use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
 use crate::manifest::{self, Manifest};
-use crate::network::Netns;
 use crate::places;
 use crate::tasks::Task;
-use crate::tree::kind::TargetKind;
-use crate::wiring::TargetWiring;
+use crate::tree::kind::{OwnNetwork, TargetKind};
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSink, Ledger, Resource};
 use phaul_core::failure::Failure;
@@ -40,7 +39,6 @@ pub(crate) struct ContainerTarget {
     run: RunId,
     runtime: Runtime,
     container: Container,
-    wiring: TargetWiring,
     exe: PathBuf,
     /// Where the copied trees are put, from reserving on.
     trees: Vec<TargetTree>,
@@ -60,7 +58,6 @@ impl ContainerTarget {
             run: run.clone(),
             runtime,
             container: container.clone(),
-            wiring: TargetWiring::new(plan, run),
             exe,
             trees: Vec::new(),
         }
@@ -178,15 +175,16 @@ impl TargetKind for ContainerTarget {
             ledger.make(resource)?;
         }
         self.runtime.account_for_first_things(self.root(), ledger)?;
-        self.wiring.give(ledger).await?;
-        if let (Network::At(path), Some(described)) = (spec.network(), &about.network) {
-            let path = bundle::mapped(&self.plan.to.paths, &path);
-            self.wiring.build_given(&path, described, ledger).await?;
+        if let Some(home) = home(&spec, self.id()) {
+            make_above(&home, ledger)?;
         }
         if spec.has("user") {
             open_up(images)?;
         }
         let bundle = self.bundle(&about);
+        // A tree may have brought the source's, in which no path is mapped.
+        let config = bundle::config(&about.config, &self.plan.to.paths)?;
+        places::correct_config(&bundle, &config)?;
         let mut arguments = self.runtime.global_options(self.root(), attempt, &spec);
         let options = [
             "restore".as_ref(),
@@ -248,41 +246,42 @@ impl TargetKind for ContainerTarget {
         Ok(())
     }
 
-    async fn namespaces(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        match self.about(ledger)?.network {
-            Some(described) => {
-                let own = Netns::of_task(root.pid)?;
-                self.wiring.build(own, &described, ledger).await
-            }
-            None => Ok(()),
-        }
+    fn network(&self, ledger: &dyn Ledger) -> Result<Option<OwnNetwork>, Failure> {
+        let about = self.about(ledger)?;
+        let given = match Spec::read(&about.config)?.network() {
+            Network::At(path) => Some(bundle::mapped(&self.plan.to.paths, &path)),
+            Network::Own | Network::Host => None,
+        };
+        let network = about
+            .network
+            .map(|described| OwnNetwork { described, given });
+        Ok(network)
     }
 
-    async fn releasing(
-        &mut self,
-        root: Option<Task>,
-        ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
-        self.wiring.connect(root, ledger).await
-    }
-
-    async fn released(&mut self, farewell: &Opaque, ledger: &mut dyn Ledger) {
-        self.wiring.connected(farewell, ledger).await;
-        if let Err(failure) = ledger.gone(&self.resource()) {
-            tracing::warn!(cause = failure.cause, "the release cannot be noted down");
-        }
+    fn released(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+        ledger.gone(&self.resource())
     }
 
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         ledger.gone(&self.resource())?;
         self.runtime.keep_first_things(self.root(), ledger)?;
-        self.wiring.keep(ledger);
         places::keep(ledger).await
     }
 
     fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
         places::sink(&self.trees)
     }
+}
+
+/// Makes the cgroups above a container's own.
+fn make_above(home: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
+    let missing: Vec<&Path> = home
+        .ancestors()
+        .skip(1)
+        .take_while(|above| !above.exists())
+        .collect();
+    let mut missing = missing.into_iter().rev();
+    missing.try_for_each(|above| make_empty_directory(above, ledger))
 }
 
 /// Whether a restore needs something that is in the host's `/tmp`.

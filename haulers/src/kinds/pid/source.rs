@@ -7,12 +7,10 @@ use crate::left::Notes;
 use crate::tasks::{Task, stat};
 use crate::tree::kind::SourceKind;
 use crate::trees;
-use crate::wiring::SourceWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSource, Inspection, Ledger};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Pid, PidSource as RootFrom, Plan};
-use phaul_core::protocol::Manifest as Opaque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +20,6 @@ pub(crate) struct PidSource {
     plan: Plan,
     pid: Pid,
     notes: Notes,
-    wiring: SourceWiring,
     exe: PathBuf,
 }
 
@@ -33,7 +30,6 @@ impl PidSource {
             plan: plan.clone(),
             pid: pid.clone(),
             notes: Notes::near(directory),
-            wiring: SourceWiring::new(plan),
             exe,
         }
     }
@@ -97,32 +93,7 @@ impl SourceKind for PidSource {
         )
     }
 
-    async fn freezing(&mut self, root: Task, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.keep(root, None, ledger).await
-    }
-
-    async fn held(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.take(ledger).await
-    }
-
-    async fn thawing(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.give_back(ledger).await
-    }
-
-    async fn mending(&mut self, tasks: &[Task]) -> Result<(), Failure> {
-        self.wiring.mend(tasks).await
-    }
-
-    async fn thawed(&mut self) {
-        self.wiring.replay().await;
-    }
-
-    async fn farewell(&mut self) -> Opaque {
-        self.wiring.farewell().await
-    }
-
-    async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.clean(ledger).await?;
+    async fn clean(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         trees::leave(&self.plan, None, &self.notes)
     }
 

@@ -7,9 +7,7 @@ use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
 use crate::manifest::Manifest;
 use crate::places;
-use crate::tasks::Task;
 use crate::tree::kind::TargetKind;
-use crate::wiring::TargetWiring;
 use async_trait::async_trait;
 use phaul_core::executor::ports::{FileSink, Ledger};
 use phaul_core::failure::Failure;
@@ -24,7 +22,6 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PidTarget {
     plan: Plan,
     run: RunId,
-    wiring: TargetWiring,
     exe: PathBuf,
     /// Where the copied trees are put, from reserving on.
     trees: Vec<TargetTree>,
@@ -36,7 +33,6 @@ impl PidTarget {
         Self {
             plan: plan.clone(),
             run: run.clone(),
-            wiring: TargetWiring::new(plan, run),
             exe,
             trees: Vec::new(),
         }
@@ -59,9 +55,8 @@ impl TargetKind for PidTarget {
         attempt: &Path,
         images: &Path,
         cgroup: &Path,
-        ledger: &mut dyn Ledger,
+        _ledger: &mut dyn Ledger,
     ) -> Result<Job, Failure> {
-        self.wiring.give(ledger).await?;
         config::write(attempt, &self.exe, &self.plan, Besides::default())?;
         let job = Job::own(Work::Restore, attempt, images, |images, work| {
             config::restore(&self.plan, images, work)
@@ -84,20 +79,7 @@ impl TargetKind for PidTarget {
         Ok(())
     }
 
-    async fn releasing(
-        &mut self,
-        root: Option<Task>,
-        ledger: &mut dyn Ledger,
-    ) -> Result<(), Failure> {
-        self.wiring.connect(root, ledger).await
-    }
-
-    async fn released(&mut self, farewell: &Opaque, ledger: &mut dyn Ledger) {
-        self.wiring.connected(farewell, ledger).await;
-    }
-
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        self.wiring.keep(ledger);
         places::keep(ledger).await
     }
 
