@@ -33,6 +33,16 @@ pub(crate) fn of(plan: &Plan, bundle: Option<&Path>) -> Result<Vec<SourceTree>, 
             exclude: exclude.clone(),
         });
     }
+    for (number, tree) in found.iter().enumerate() {
+        let mut others = found.iter().enumerate();
+        let outer =
+            others.find(|(other, outer)| *other != number && tree.root.starts_with(&outer.root));
+        if let Some((_, outer)) = outer {
+            let (tree, outer) = (tree.root.display(), outer.root.display());
+            let cause = format!("the tree {tree} lies in the tree {outer}");
+            return Err(Failure::new("files-read", cause).hint("name only one of the two"));
+        }
+    }
     Ok(found)
 }
 

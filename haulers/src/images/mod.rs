@@ -3,14 +3,14 @@
 //! An image begins with two magic numbers; after them come entries, each a length and a
 //! message. Everything here is bounded: images come from the other host as well.
 
-use crate::criu::proto::{CoreEntry, PstreeEntry};
+use crate::criu::proto::{CoreEntry, FileEntry, PstreeEntry, RemapEntry};
 use phaul_core::failure::Failure;
 use phaul_core::protocol::ImageFile;
 use prost::Message;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// First word of every image of CRIU.
 const IMAGE: u32 = 0x5456_4319;
@@ -18,6 +18,12 @@ const IMAGE: u32 = 0x5456_4319;
 const PSTREE: u32 = 0x5027_3030;
 /// Second word of `core-PID.img`.
 const CORE: u32 = 0x5505_3847;
+/// Second word of `files.img`.
+const FILES: u32 = 0x5630_3138;
+/// Second word of `remap-fpath.img`.
+const REMAPS: u32 = 0x5913_3954;
+/// More open files than this are taken for a mistake.
+const FILES_MAX: usize = 1_000_000;
 /// No entry of the images read here is nearly as long, in bytes.
 const ENTRY_MAX: u32 = 4 << 20;
 /// Size of a page in bytes, in CRIU's images and in phaul's figures.
@@ -121,6 +127,41 @@ pub(crate) fn stopped(images: &Path, processes: &[Process]) -> Result<BTreeSet<i
     Ok(found)
 }
 
+/// The links that CRIU made in the dump, as the workload's paths: a file that is open and has lost
+/// the name by which it was opened, but not its last, gets one beside that.
+pub(crate) fn links(images: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let remaps = images.join("remap-fpath.img");
+    if !remaps.exists() {
+        return Ok(Vec::new());
+    }
+    let mut wanted = BTreeSet::new();
+    for entry in entries(&remaps, REMAPS, FILES_MAX)? {
+        let entry = RemapEntry::decode(&*entry).map_err(|error| broken(&remaps, error))?;
+        if entry.remap_type.unwrap_or(0) == 0 {
+            wanted.extend(entry.remap_id);
+        }
+    }
+    let path = images.join("files.img");
+    let mut found = Vec::new();
+    for entry in entries(&path, FILES, FILES_MAX)? {
+        let entry = FileEntry::decode(&*entry).map_err(|error| broken(&path, error))?;
+        let name = entry.reg.and_then(|file| file.name);
+        let is_wanted = entry.id.is_some_and(|id| wanted.contains(&id));
+        if let Some(name) = name.filter(|name| is_wanted && is_link(name)) {
+            found.push(PathBuf::from(name.trim_start_matches('/')));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name is one that CRIU gives such a link.
+fn is_link(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let number = last.strip_prefix("link_remap.");
+    let plain = !name.split('/').any(|part| part == "..");
+    plain && number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 /// The files of a set of images, by name, and the pages in them.
 pub(crate) fn list(images: &Path) -> Result<(Vec<ImageFile>, u64), Failure> {
     let failed = |error: io::Error| broken(images, error);
@@ -192,6 +233,35 @@ mod tests {
         assert_eq!(stopped(dir.path(), &found).unwrap(), BTreeSet::from([9]));
         let (files, pages) = list(dir.path()).unwrap();
         assert_eq!((files.len(), pages), (4, 2));
+    }
+
+    #[test]
+    fn links_are_told_from_other_files() {
+        use crate::criu::proto::RegularFile;
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(links(dir.path()).unwrap(), Vec::<PathBuf>::new());
+        let file = |id, name: &str| FileEntry {
+            id: Some(id),
+            reg: Some(RegularFile {
+                name: Some(name.to_owned()),
+            }),
+        };
+        let files = [
+            file(1, "/data/a"),
+            file(2, "/data/link_remap.2"),
+            file(3, "/data/link_remap.3"),
+            file(4, "/../link_remap.4"),
+        ];
+        let files: Vec<Vec<u8>> = files.iter().map(Message::encode_to_vec).collect();
+        fs::write(dir.path().join("files.img"), image(FILES, &files)).unwrap();
+        let remap = |id, kind| RemapEntry {
+            remap_id: Some(id),
+            remap_type: Some(kind),
+        };
+        let remaps = [remap(2, 0), remap(3, 1), remap(4, 0)];
+        let remaps: Vec<Vec<u8>> = remaps.iter().map(Message::encode_to_vec).collect();
+        fs::write(dir.path().join("remap-fpath.img"), image(REMAPS, &remaps)).unwrap();
+        assert_eq!(links(dir.path()).unwrap(), [Path::new("data/link_remap.2")]);
     }
 
     #[test]

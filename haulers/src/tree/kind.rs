@@ -40,6 +40,9 @@ pub(crate) trait SourceKind: Debug + Send {
         None
     }
 
+    /// Where on this host a file is that the workload knows by this path.
+    fn host_path(&self, inside: &Path, ledger: &dyn Ledger) -> Option<PathBuf>;
+
     /// After success, when every task has ended: keeps nothing of its own.
     async fn clean(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         Ok(())

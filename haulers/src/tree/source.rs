@@ -9,6 +9,7 @@ use crate::criu::desk::Line;
 use crate::criu::job::Job;
 use crate::criu::verdict::{Verdict, decided};
 use crate::criu::{cache, config, log, rpc};
+use crate::images;
 use crate::shared;
 use crate::tasks::Task;
 use crate::wiring::SourceWiring;
@@ -21,6 +22,7 @@ use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest;
 use phaul_core::run::RunId;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,6 +87,28 @@ impl TreeSource {
         };
         self.root = Some(root);
         Ok(root)
+    }
+}
+
+impl TreeSource {
+    /// Removes the links that CRIU made in a dump for files without a name of their own. Where
+    /// connections moved along it does not do so itself.
+    fn remove_links(&self, ledger: &dyn Ledger) {
+        let links = images::links(&self.images()).unwrap_or_else(|failure| {
+            tracing::warn!(cause = failure.cause, "links that CRIU made may be left");
+            Vec::new()
+        });
+        for path in links
+            .iter()
+            .filter_map(|link| self.kind.host_path(link, ledger))
+        {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, path = %path.display(), "a link of CRIU's is left");
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -183,6 +207,7 @@ impl SourceHauler for TreeSource {
             }
         }
         self.wiring.clean(ledger).await?;
+        self.remove_links(&*ledger);
         self.kind.clean(ledger).await
     }
 

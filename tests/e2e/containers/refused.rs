@@ -70,17 +70,17 @@ fn a_bundle_that_is_anothers(runtime: Runtime) {
 
 fn a_volume_that_stays_behind(runtime: Runtime) {
     let scene = Scene::up("volume", runtime);
-    scene.a().run(&["mkdir", "-p", "/srv/volume"]).unwrap();
+    scene.a().run(&["mkdir", "-p", "/srv/behind"]).unwrap();
     let args = ["/opt/phaul/wl-tree", LEDGER, "/volume/ticks"];
     let config = Config::new(&args).host_network();
-    let config = config.bind("/srv/volume", "/volume", "rw");
+    let config = config.bind("/srv/behind", "/volume", "rw");
     scene.start(&config, args[0]);
-    advance(scene.a(), "/srv/volume/ticks").unwrap();
+    advance(scene.a(), "/srv/behind/ticks").unwrap();
     let plan = scene.plan("volume");
     assert_eq!(refuse(&scene, &plan, "target"), ["container-mounts"]);
-    advance(scene.a(), "/srv/volume/ticks").unwrap();
+    advance(scene.a(), "/srv/behind/ticks").unwrap();
     proposed(&scene, &plan);
-    let named = plan.and_tree("/srv/volume");
+    let named = plan.and_tree("/srv/behind");
     run_probe(&scene, &named, 0);
     scene.migrate(&named);
 }
@@ -94,7 +94,7 @@ fn proposed(scene: &Scene, plan: &Plan) {
         .iter()
         .map(|tree| tree["path"].as_str().unwrap())
         .collect();
-    assert!(paths.contains(&"/srv/volume"), "{paths:?}");
+    assert!(paths.contains(&"/srv/behind"), "{paths:?}");
     assert!(!paths.contains(&"rootfs"), "{paths:?}");
     let checks = said["checks"].as_array().unwrap();
     let failed = checks.iter().filter(|check| check["result"] == "failed");

@@ -196,6 +196,23 @@ impl SourceKind for ContainerSource {
         }
     }
 
+    fn host_path(&self, inside: &Path, ledger: &dyn Ledger) -> Option<PathBuf> {
+        let bundle: PathBuf = serde_json::from_value(ledger.recall(BUNDLE)?).ok()?;
+        let spec = Spec::read(&spec::config(&bundle).ok()?).ok()?;
+        let inside = Path::new("/").join(inside);
+        let mut mounts = spec.mounts.iter();
+        // What is mounted over the root is not the root's.
+        match mounts.any(|mount| inside.starts_with(&mount.destination)) {
+            true => spec
+                .binds(&bundle)
+                .into_iter()
+                .filter_map(|(at, source)| Some((source, inside.strip_prefix(at).ok()?.to_owned())))
+                .map(|(source, rest)| source.join(rest))
+                .next(),
+            false => Some(spec.rootfs(&bundle).join(inside.strip_prefix("/").ok()?)),
+        }
+    }
+
     async fn clean(&mut self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         if self.plan.keep == Keep::Source {
             return Ok(());
@@ -234,9 +251,11 @@ impl SourceKind for ContainerSource {
                     .iter()
                     .any(|own| path.starts_with(own))
             })
-            .map(|(path, why)| ProposedTree {
-                path: path.strip_prefix(bundle).unwrap_or(&path).to_owned(),
-                why,
+            .map(|(path, why)| {
+                let inside = path.strip_prefix(bundle).ok();
+                let inside = inside.filter(|inside| !inside.as_os_str().is_empty());
+                let path = inside.map_or_else(|| path.clone(), Path::to_owned);
+                ProposedTree { path, why }
             })
             .collect()
     }

@@ -93,6 +93,10 @@ impl SourceKind for PidSource {
         )
     }
 
+    fn host_path(&self, inside: &Path, _ledger: &dyn Ledger) -> Option<PathBuf> {
+        Some(Path::new("/").join(inside))
+    }
+
     async fn clean(&mut self, _ledger: &mut dyn Ledger) -> Result<(), Failure> {
         trees::leave(&self.plan, None, &self.notes)
     }
