@@ -34,11 +34,15 @@ pub use registry::{KINDS, identity, source, target};
 pub use resources::HostUndo;
 
 /// What phaul does when it is started by CRIU (`phaul hold DIRECTORY`, `phaul watch DIRECTORY`)
-/// or by itself to become a container runtime (`phaul call DIRECTORY`); none if the words, without the program's name,
+/// or by itself to become a container runtime (`phaul call DIRECTORY`) or a CRIU that has its own
+/// cgroup namespace (`phaul confine PROGRAM…`); none if the words, without the program's name,
 /// say something else. No runtime, no options, nothing that takes time: the workload stands
 /// still meanwhile.
 pub fn called_back(words: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
     let called = words.next()?;
+    if called == "confine" {
+        return Some(criu::call::confine_main(words));
+    }
     let main: fn(&Path) -> ExitCode = match called.to_str()? {
         "hold" => criu::hold::hold_main,
         "call" => criu::call::call_main,

@@ -286,6 +286,8 @@ fn target() -> Parts {
     // Prepared: only the source, or a person, decides. A new attempt means that the source has
     // let its own tasks run again.
     table.on(S::Prepared, Cancelled, S::Drop);
+    // Only a hook can fail here, before the source hears that all is prepared.
+    table.on(S::Prepared, Failed, S::Drop);
     table.on(S::Prepared, Reopened, S::Accept);
     table.on(S::Prepared, Restarted, S::Prepared);
     for event in [Failed, Lost] {

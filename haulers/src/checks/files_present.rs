@@ -1,6 +1,6 @@
 //! Are the files that the workload uses on the target, and are they the same?
 
-use super::look::{Look, Process};
+use super::look::{Descriptor, Look, Process};
 use super::none_of;
 use super::print::{Printer, open_regular};
 use crate::kinds::container::{Mount, mapped};
@@ -24,7 +24,7 @@ const OWN: [&str; 2] = ["/proc", "/sys"];
 pub(super) fn source(look: &Look, count: usize) -> Check {
     let outside: Vec<String> = look
         .descriptors()
-        .filter(|(process, open)| open.path().is_some() && !process.mounts.contains(&open.mount))
+        .filter(|(process, open)| is_outside(process, open))
         .map(|(process, open)| {
             let (name, number, target) = (process.name(), open.number, &open.target);
             format!("{name} has a file open from outside its mounts: descriptor {number}, {target}")
@@ -37,6 +37,15 @@ pub(super) fn source(look: &Look, count: usize) -> Check {
         &format!("{count} files are used, all from within"),
         "start the workload with standard descriptors of its own namespace (`/dev/null`)",
     )
+}
+
+/// Whether a file was opened through a mount that its process does not see; also one that has no
+/// name any more. What lives in memory alone is in no mount.
+fn is_outside(process: &Process, open: &Descriptor) -> bool {
+    let in_memory = ["/memfd:", "/dev/zero", "/SYSV", "/[aio]", "/dev/shm"];
+    let in_memory = in_memory.iter().any(|start| open.target.starts_with(start));
+    let on_disk = open.kind == SFlag::S_IFREG && open.target.starts_with('/') && !in_memory;
+    (open.path().is_some() || on_disk) && !process.mounts.contains(&open.mount)
 }
 
 /// Every file with a name that the tree uses.

@@ -4,7 +4,7 @@ use super::{failed, none_of, passed, warned};
 use crate::cgroup;
 use crate::kinds::container::{Runtime, Spec, check_id, controllers, controllers_here, home};
 use crate::manifest::Container;
-use crate::tasks::command;
+use crate::tasks::{command, stat};
 use phaul_core::graph::Side;
 use phaul_core::plan::{Keep, Plan, Tcp};
 use phaul_core::report::Check;
@@ -16,6 +16,8 @@ const ID: &str = "container-id";
 const CONTAINER: &str = "container";
 const MEMBERS: &str = "container-members";
 const CGROUP: &str = "container-cgroup";
+/// So many generations of new processes are looked at.
+const GENERATIONS: u32 = 64;
 const SECURITY: &str = "security";
 
 /// At the target: the runtime is there and not older than the source's.
@@ -87,6 +89,12 @@ pub(super) fn container(runtime: Runtime, plan: &Plan, spec: &Spec) -> Check {
     if spec.process.terminal {
         wrong.push("it has a terminal (`process.terminal`), which an agent cannot give it".into());
     }
+    if spec.linux.cgroups_path.contains(':') {
+        let path = &spec.linux.cgroups_path;
+        wrong.push(format!(
+            "its cgroup is systemd's to make (`cgroupsPath` is {path:?})"
+        ));
+    }
     if plan.keep == Keep::Source && plan.network.tcp == Tcp::Keep {
         let cause = "`keep: source` and `tcp: keep` do not go together: with its connections gone \
                      the runtime removes the container";
@@ -115,7 +123,7 @@ pub(super) fn members(cgroup: Option<&Path>, pids: &BTreeSet<i32>) -> Check {
     let members = cgroup.map(cgroup::all_members).unwrap_or_default();
     let strangers: Vec<String> = members
         .into_iter()
-        .filter(|member| !pids.contains(member))
+        .filter(|member| !pids.contains(member) && !descends(*member, pids))
         .map(|member| format!("process {member} ({})", command(member)))
         .collect();
     none_of(
@@ -125,6 +133,23 @@ pub(super) fn members(cgroup: Option<&Path>, pids: &BTreeSet<i32>) -> Check {
         "every process in the container descends from its first",
         "these were started by `exec`: wait for their end, or end them",
     )
+}
+
+/// Whether a process has come into being below one of these since they were looked at, or has
+/// ended meanwhile.
+fn descends(pid: i32, pids: &BTreeSet<i32>) -> bool {
+    let mut above = Some(pid);
+    for _ in 0..GENERATIONS {
+        above = match above.and_then(stat) {
+            None => return true,
+            Some(stat) if pids.contains(&stat.parent) => return true,
+            Some(stat) => (stat.parent > 0).then_some(stat.parent),
+        };
+        if above.is_none() {
+            return false;
+        }
+    }
+    false
 }
 
 /// At the target: what limits the container can be limited here.

@@ -133,14 +133,24 @@ pub(crate) struct Call {
     name: String,
 }
 
+/// Where CRIU begins its life, and with it what it restores.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home<'a> {
+    /// The cgroup.
+    pub cgroup: &'a Path,
+    /// That is the root of a cgroup namespace: a container must not see those of others. CRIU
+    /// does not rebuild the namespace where it is told to leave cgroups alone.
+    pub is_root: bool,
+}
+
 /// Prepares the directory of an attempt for a call. `config` is the name of the runtime's file
-/// in [`CONFIGS`] and `lines` what is to stand at its end; CRIU begins its life in `cgroup`.
+/// in [`CONFIGS`] and `lines` what is to stand at its end; `exe` is phaul itself.
 pub(crate) fn prepare(
     directory: &Path,
     called: &Called,
     config: &str,
     lines: &str,
-    cgroup: Option<&Path>,
+    home: Option<(&Path, Home<'_>)>,
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| {
         let cause = format!("cannot write into {}: {error}", directory.display());
@@ -150,7 +160,7 @@ pub(crate) fn prepare(
     fs::write(directory.join(CALL), text).map_err(failed)?;
     stand_in(&directory.join(STAND_IN), config, lines).map_err(failed)?;
     let criu = rpc::find()?;
-    let script = wrapper(directory, &criu, config, cgroup).map_err(failed)?;
+    let script = wrapper(directory, &criu, config, home).map_err(failed)?;
     let programs = directory.join(PROGRAMS);
     fs::create_dir_all(&programs).map_err(failed)?;
     let path = programs.join("criu");
@@ -178,19 +188,20 @@ fn wrapper(
     directory: &Path,
     criu: &Path,
     config: &str,
-    cgroup: Option<&Path>,
+    home: Option<(&Path, Home<'_>)>,
 ) -> io::Result<String> {
     let held = quoted(Path::new(config::HELD))?;
     let config = quoted(&Path::new(CONFIGS).join(config))?;
     let note = quoted(&directory.join(CRIU))?;
-    let criu = quoted(criu)?;
-    let enter = match cgroup {
-        Some(cgroup) => format!(
-            "echo $$ >{} || exit 1\n",
-            quoted(&cgroup.join("cgroup.procs"))?
-        ),
-        None => String::new(),
-    };
+    let mut criu = quoted(criu)?;
+    let mut enter = String::new();
+    if let Some((exe, home)) = home {
+        let cgroup = quoted(&home.cgroup.join("cgroup.procs"))?;
+        enter = format!("echo $$ >{cgroup} || exit 1\n");
+        if home.is_root {
+            criu = format!("{} confine {criu}", quoted(exe)?);
+        }
+    }
     Ok(format!(
         "#!/bin/sh\n\
          if ! grep -qxF {held} {config}; then echo 'CRIU would not be held' >&2; exit 1; fi\n\
@@ -323,6 +334,18 @@ pub(crate) fn call_main(directory: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The hidden subcommand `phaul confine`: becomes a program for which the cgroup that it is in is
+/// the root of all cgroups.
+pub(crate) fn confine_main(words: &mut dyn Iterator<Item = OsString>) -> ExitCode {
+    let error = match (unshare(CloneFlags::CLONE_NEWCGROUP), words.next()) {
+        (Ok(()), Some(program)) => std::process::Command::new(program).args(words).exec(),
+        (Err(errno), _) => errno.into(),
+        (Ok(()), None) => io::Error::other("there is nothing to become"),
+    };
+    let _ = writeln!(io::stderr(), "phaul confine: {error}");
+    ExitCode::FAILURE
 }
 
 fn become_runtime(directory: &Path) -> io::Result<std::convert::Infallible> {

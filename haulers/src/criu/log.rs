@@ -106,6 +106,18 @@ pub(crate) fn failure(code: &str, did: &str, log: &Path, answer: &str) -> Failur
         log: Vec::new(),
         kind: FailureKind::Final,
     };
+    // A process that ended just then: the next attempt does not meet it.
+    let passing = lines
+        .iter()
+        .any(|line| line.contains("Unseizable non-zombie"));
+    let failure = Failure {
+        kind: if passing {
+            FailureKind::Lost
+        } else {
+            failure.kind
+        },
+        ..failure
+    };
     match meaning(&lines) {
         Some(meaning) => Failure {
             cause: format!("{}: {}", failure.cause, meaning.cause),

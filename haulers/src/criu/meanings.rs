@@ -32,6 +32,11 @@ const MEANINGS: &[Meaning] = &[
         hint: "the log names the descriptor; `ls -l /proc/PID/fd` shows what it is",
     },
     Meaning {
+        words: &["fsnotify: Can't dump that handle"],
+        cause: "a process watches a file (inotify) on a file system on which CRIU cannot find it again, such as overlayfs",
+        hint: "let it watch files on a plain file system, such as a volume of its own, or end the watch before",
+    },
+    Meaning {
         words: &["is not a session leader"],
         cause: "the root of the tree shares its session with processes outside it",
         hint: "start the workload with `setsid`, or say `shell_job: true` in the plan",

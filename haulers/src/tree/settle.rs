@@ -92,6 +92,12 @@ impl TreeSource {
         if ledger.recall(DOUBT) == Some(attempt.number.into()) {
             return Ok(Fate::Unsure);
         }
+        let started = noted::<Task>(ledger, STARTED);
+        if started.is_none_or(|note| note.attempt != attempt.number) {
+            // Nothing was frozen yet: whatever became of the workload, it was not the commit.
+            self.thaw_all(ledger).await?;
+            return Ok(Fate::Alive);
+        }
         let before = decided(&attempt.directory).map_err(|error| undecidable(&error))?;
         // Whoever still waits for a verdict must find one now.
         let now = decide(&attempt.directory, Verdict::Thaw).map_err(|error| undecidable(&error))?;

@@ -1,6 +1,7 @@
 //! What is found out after a crash, with a sleeper for the workload and no CRIU.
 
 use super::TreeSource;
+use super::freeze::STARTED;
 use super::held::{self, Holding, TASKS};
 use crate::attempt::tests::Book;
 use crate::attempt::{note, noted};
@@ -64,6 +65,7 @@ impl Scene {
             hold: nobody,
             cgroup: None,
         };
+        note(&mut self.book, STARTED, 1, nobody).unwrap();
         note(&mut self.book, TASKS, 1, &holding).unwrap();
         held::stop(&holding.tasks);
         task
@@ -144,4 +146,13 @@ async fn a_task_that_was_stopped_before_stays_so() {
     scene.source.thaw_all(&mut scene.book).await.unwrap();
     assert!(held::is_stopped(task));
     scene.end();
+}
+
+#[tokio::test]
+async fn what_ends_before_anything_was_frozen_is_no_commit() {
+    let mut scene = scene();
+    scene.source.root(&mut scene.book).await.unwrap();
+    scene.child.kill().unwrap();
+    scene.child.wait().unwrap();
+    assert_eq!(scene.settle().await, Fate::Alive);
 }

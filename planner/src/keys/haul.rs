@@ -127,7 +127,7 @@ fn process(reader: &mut Reader, value: &Value<'_>) -> Option<Pid> {
 
 fn by_id(reader: &mut Reader, value: &Value<'_>) -> Option<Container> {
     let fields = Fields::open(reader, value)?;
-    let id = fields.get(reader, &ID, named::name);
+    let id = fields.get(reader, &ID, named::id);
     let root = fields.get(reader, &ROOT, named::absolute_path);
     let bundle = fields.get(reader, &BUNDLE, named::absolute_path);
     Some(Container {

@@ -25,6 +25,17 @@ pub(super) fn name(reader: &mut Reader, value: &Value<'_>) -> Option<String> {
     refuse(reader, value, label, Some(help))
 }
 
+/// The id of a container: what runtimes accept.
+pub(super) fn id(reader: &mut Reader, value: &Value<'_>) -> Option<String> {
+    let text = text(reader, value)?;
+    let plain = |c: char| fits_name(c) || c == '+';
+    if (1..=255).contains(&text.len()) && text.chars().all(plain) && !text.starts_with(['-', '.']) {
+        return Some(text);
+    }
+    let label = "expected letters, digits, `.`, `_`, `+` and `-`, the first no `.` or `-`";
+    refuse(reader, value, label, None)
+}
+
 /// Whether a name may have this character.
 pub(crate) fn fits_name(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')

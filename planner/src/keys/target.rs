@@ -26,7 +26,7 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Target> {
     let fields = Fields::open(reader, value)?;
     let agent = fields.get(reader, &AGENT, named::agent);
     let identity = fields.get(reader, &IDENTITY, named::name);
-    let id = fields.get(reader, &ID, named::name);
+    let id = fields.get(reader, &ID, named::id);
     let paths = fields.get(reader, &PATHS, paths);
     Some(Target {
         agent: agent?,

@@ -40,6 +40,10 @@ fn name() -> impl Strategy<Value = String> {
     "[A-Za-z0-9._-]{1,64}"
 }
 
+fn id() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}"
+}
+
 fn path() -> impl Strategy<Value = PathBuf> {
     "/\\PC{0,12}".prop_map(PathBuf::from)
 }
@@ -55,7 +59,7 @@ fn haul() -> impl Strategy<Value = Haul> {
     ];
     let pid =
         (root, any::<bool>()).prop_map(|(root, shell_job)| Haul::Pid(Pid { root, shell_job }));
-    let by_id = (name(), option::of(path()), option::of(path()));
+    let by_id = (id(), option::of(path()), option::of(path()));
     let by_id = (by_id, any::<bool>()).prop_map(|((id, root, bundle), runc)| {
         let container = Container { id, root, bundle };
         if runc {
@@ -82,7 +86,7 @@ fn haul() -> impl Strategy<Value = Haul> {
 fn target() -> impl Strategy<Value = Target> {
     let agent = one_of(&["b:7420", "10.77.0.2:1", "[fd00::2]:65535"]).prop_map(str::to_owned);
     let paths = btree_map(path(), path(), 0..3);
-    (agent, name(), option::of(name()), paths).prop_map(|(agent, identity, id, paths)| Target {
+    (agent, name(), option::of(id()), paths).prop_map(|(agent, identity, id, paths)| Target {
         agent,
         identity,
         id,

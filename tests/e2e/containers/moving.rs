@@ -57,6 +57,9 @@ fn a_tree_moves_with_its_files(runtime: Runtime) {
     same_trees((a, "/srv/volume"), (b, "/srv/volume"), &["ticks"]);
     let limit = b.cgroup().join(&scene.container.id).join("hugetlb.2MB.max");
     assert_eq!(std::fs::read_to_string(limit).unwrap(), format!("{HUGE}\n"));
+    // It sees its own cgroup and no other.
+    let cgroups = scene.container.exec(b, &["cat", "/proc/1/cgroup"]).stdout;
+    assert!(cgroups.lines().any(|line| line == "0::/"), "{cgroups}");
     let state = scene.container.state(b).unwrap();
     assert_eq!(state["annotations"]["org.test.kept"], "yes", "{state}");
     scene

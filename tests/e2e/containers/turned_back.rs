@@ -10,10 +10,11 @@ for_both!(a_server_that_could_not_move_serves_on);
 
 /// Where a hook fails: before the target has restored, with both copies held, and just before the
 /// point of no return.
-const FAILS: [(&str, &str, &str); 5] = [
+const FAILS: [(&str, &str, &str); 6] = [
     ("source", "freeze", "after"),
     ("target", "restore", "before"),
     ("target", "restore", "after"),
+    ("target", "prepared", "before"),
     ("source", "restore", "after"),
     ("source", "commit", "before"),
 ];

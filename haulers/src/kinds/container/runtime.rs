@@ -1,6 +1,5 @@
 //! The runtimes: where they are, what they say of a container, and having one removed.
 
-use super::spec::Spec;
 use crate::criu::call;
 use crate::tasks::Task;
 use phaul_core::executor::ports::{Ledger, Resource};
@@ -142,7 +141,15 @@ impl Runtime {
 
     /// Its version, as it says it.
     pub(crate) async fn version(self) -> Result<String, Failure> {
-        let output = self.ask(None, &["--version"]).await?;
+        // crun makes the directory of its states even for that.
+        let states = self.root(None);
+        let is_new = !states.exists();
+        let asked = self.ask(None, &["--version"]).await;
+        if is_new {
+            // Somebody else's container may be in it by now: then it stays.
+            let _ = std::fs::remove_dir(&states);
+        }
+        let output = asked?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let first = text.lines().next().unwrap_or_default();
         let version = first.split_whitespace().last().unwrap_or_default();
@@ -194,7 +201,6 @@ impl Runtime {
         self,
         root: Option<&Path>,
         attempt: &Path,
-        spec: &Spec,
     ) -> Vec<std::ffi::OsString> {
         let mut options = self.root_option(root);
         let log = attempt.join(call::LOG);
@@ -205,9 +211,6 @@ impl Runtime {
             "json".as_ref(),
         ];
         options.extend(log.map(OsStr::to_owned));
-        if spec.linux.cgroups_path.contains(':') {
-            options.push("--systemd-cgroup".into());
-        }
         options
     }
 

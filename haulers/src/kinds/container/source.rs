@@ -164,9 +164,9 @@ impl SourceKind for ContainerSource {
         call::claim_configs(attempt, ledger)?;
         self.account_for_marks(ledger)?;
         let images = attempt.join("images");
-        let mut arguments =
-            self.runtime
-                .global_options(self.container.root.as_deref(), attempt, &about.spec);
+        let mut arguments = self
+            .runtime
+            .global_options(self.container.root.as_deref(), attempt);
         arguments.push("checkpoint".into());
         if self.leave_running() {
             arguments.push("--leave-running".into());

@@ -8,7 +8,7 @@ use super::spec::{Network, Spec};
 use crate::attempt::make_empty_directory;
 use crate::cgroup;
 use crate::checks;
-use crate::criu::call::{self, Call, Called};
+use crate::criu::call::{self, Call, Called, Home};
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
@@ -175,9 +175,15 @@ impl TargetKind for ContainerTarget {
             ledger.make(resource)?;
         }
         self.runtime.account_for_first_things(self.root(), ledger)?;
-        if let Some(home) = home(&spec, self.id()) {
-            make_above(&home, ledger)?;
+        let home = home(&spec, self.id());
+        if let Some(home) = &home {
+            make_above(home, ledger)?;
+            cgroup::make(home)?;
         }
+        let place = Home {
+            cgroup: home.as_deref().unwrap_or(cgroup),
+            is_root: home.is_some() && spec.has("cgroup"),
+        };
         if spec.has("user") {
             open_up(images)?;
         }
@@ -185,7 +191,7 @@ impl TargetKind for ContainerTarget {
         // A tree may have brought the source's, in which no path is mapped.
         let config = bundle::config(&about.config, &self.plan.to.paths)?;
         places::correct_config(&bundle, &config)?;
-        let mut arguments = self.runtime.global_options(self.root(), attempt, &spec);
+        let mut arguments = self.runtime.global_options(self.root(), attempt);
         let options = [
             "restore".as_ref(),
             "--detach".as_ref(),
@@ -202,7 +208,7 @@ impl TargetKind for ContainerTarget {
         called.own_tmp = !uses_tmp(&spec, &bundle, &self.plan.to.paths, images);
         let lines = options::lines(self.runtime, &self.plan, &spec);
         let config = self.runtime.criu_config();
-        call::prepare(attempt, &called, config, &lines, Some(cgroup))?;
+        call::prepare(attempt, &called, config, &lines, Some((&self.exe, place)))?;
         let call = Call::start(&self.exe, attempt, self.runtime.name())?;
         Ok(Job::runtime(Work::Restore, attempt, call))
     }
