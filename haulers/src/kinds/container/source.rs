@@ -139,7 +139,10 @@ impl SourceKind for ContainerSource {
     }
 
     async fn inspect(&mut self, root: Task, directory: &Path) -> Result<Inspection, Failure> {
-        let about = self.about().await?;
+        let about = match self.about().await {
+            Ok(about) => about,
+            Err(failure) => return Ok(checks::source::without_workload(&failure)),
+        };
         checks::container_source::inspect(&self.plan, self.runtime, &about, root, directory).await
     }
 
