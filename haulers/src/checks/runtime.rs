@@ -16,6 +16,8 @@ const ID: &str = "container-id";
 const CONTAINER: &str = "container";
 const MEMBERS: &str = "container-members";
 const CGROUP: &str = "container-cgroup";
+/// With it a runtime has CRIU read another file than that in which phaul says how to hold it.
+const CRIU_CONFIG: &str = "org.criu.config";
 /// So many generations of new processes are looked at.
 const GENERATIONS: u32 = 64;
 const SECURITY: &str = "security";
@@ -88,6 +90,9 @@ pub(super) fn container(runtime: Runtime, plan: &Plan, spec: &Spec) -> Check {
     }
     if spec.process.terminal {
         wrong.push("it has a terminal (`process.terminal`), which an agent cannot give it".into());
+    }
+    if let Some(path) = spec.annotations.get(CRIU_CONFIG) {
+        wrong.push(format!("its annotation `{CRIU_CONFIG}` names another configuration of CRIU ({path}), with which phaul cannot hold it"));
     }
     if spec.linux.cgroups_path.contains(':') {
         let path = &spec.linux.cgroups_path;

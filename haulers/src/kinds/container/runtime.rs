@@ -5,6 +5,7 @@ use crate::tasks::Task;
 use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,9 @@ pub(crate) struct State {
     pub pid: i32,
     /// Its bundle.
     pub bundle: PathBuf,
+    /// What was noted of it when it was made.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl State {

@@ -84,12 +84,12 @@ impl ContainerSource {
         if let Some(about) = &self.about {
             return Ok(about.clone());
         }
-        let bundle = match &self.container.bundle {
-            Some(bundle) => bundle.clone(),
-            None => self.state().await?.bundle,
-        };
+        let state = self.state().await?;
+        let bundle = self.container.bundle.clone().unwrap_or(state.bundle);
         let config = spec::config(&bundle)?;
-        let spec = Spec::read(&config)?;
+        let mut spec = Spec::read(&config)?;
+        // Those with which it was made are those that the runtime goes by.
+        spec.annotations.extend(state.annotations);
         let about = About {
             bundle,
             config,

@@ -2,6 +2,7 @@
 
 use phaul_core::failure::Failure;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The largest `config.json`, in bytes.
@@ -22,6 +23,9 @@ pub(crate) struct Spec {
     /// What is Linux's.
     #[serde(default)]
     pub linux: Linux,
+    /// What is noted of it for whoever reads it.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     /// Commands that the runtime carries out on the host.
     #[serde(default)]
     pub hooks: Option<serde_json::Value>,

@@ -205,7 +205,8 @@ impl TargetKind for ContainerTarget {
         ];
         arguments.extend(options.map(Into::into));
         let mut called = Called::new(self.runtime.find()?, arguments, &bundle)?;
-        called.own_tmp = !uses_tmp(&spec, &bundle, &self.plan.to.paths, images);
+        let needed = [images, &self.exe, &called.program, &*bundle];
+        called.own_tmp = !uses_tmp(&spec, &bundle, &self.plan.to.paths, &needed);
         let lines = options::lines(self.runtime, &self.plan, &spec);
         let config = self.runtime.criu_config();
         call::prepare(attempt, &called, config, &lines, Some((&self.exe, place)))?;
@@ -290,18 +291,23 @@ fn make_above(home: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
     missing.try_for_each(|above| make_empty_directory(above, ledger))
 }
 
-/// Whether a restore needs something that is in the host's `/tmp`.
-fn uses_tmp(spec: &Spec, bundle: &Path, paths: &BTreeMap<PathBuf, PathBuf>, images: &Path) -> bool {
-    let binds = spec.binds(bundle).into_iter();
-    let needed = [spec.rootfs(bundle), bundle.to_owned(), images.to_owned()];
-    let real = |path: PathBuf| {
-        let path = bundle::mapped(paths, &path);
-        path.canonicalize().unwrap_or(path)
-    };
-    binds
-        .map(|(_, source)| source)
-        .chain(needed)
-        .any(|path| path.starts_with("/tmp") || real(path).starts_with("/tmp"))
+/// Whether a restore needs something that is in the host's `/tmp`: what the container has of the
+/// host, or one of these paths.
+fn uses_tmp(
+    spec: &Spec,
+    bundle: &Path,
+    paths: &BTreeMap<PathBuf, PathBuf>,
+    besides: &[&Path],
+) -> bool {
+    let binds = spec.binds(bundle).into_iter().map(|(_, source)| source);
+    let of_container = binds
+        .chain([spec.rootfs(bundle)])
+        .map(|path| bundle::mapped(paths, &path));
+    let besides = besides.iter().map(|path| path.to_path_buf());
+    of_container.chain(besides).any(|path| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        path.starts_with("/tmp") || real.starts_with("/tmp")
+    })
 }
 
 /// Lets the first process of a container's own user namespace read the images: it opens some of
@@ -333,4 +339,33 @@ pub(crate) fn home(spec: &Spec, id: &str) -> Option<PathBuf> {
         true => root.join(id),
         false => root.join(below),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_of_tmp_is_seen() {
+        let spec = |source: &str| {
+            let text = format!(
+                r#"{{"root": {{"path": "rootfs"}},
+                    "mounts": [{{"destination": "/d", "type": "bind", "source": "{source}"}}]}}"#
+            );
+            Spec::read(&text).unwrap()
+        };
+        let [bundle, images] = ["/srv/web", "/var/lib/phaul"].map(Path::new);
+        let moved = BTreeMap::from([("/data".into(), "/tmp/data".into())]);
+        let none = BTreeMap::new();
+        assert!(!uses_tmp(&spec("/data"), bundle, &none, &[images]));
+        assert!(uses_tmp(&spec("/data"), bundle, &moved, &[images]));
+        assert!(uses_tmp(&spec("/tmp/x"), bundle, &none, &[images]));
+        assert!(uses_tmp(&spec("/data"), Path::new("/tmp/web"), &none, &[]));
+        assert!(uses_tmp(
+            &spec("/data"),
+            bundle,
+            &none,
+            &[Path::new("/tmp/phaul")]
+        ));
+    }
 }
