@@ -37,7 +37,7 @@ fn hooks_know_what_they_are_called_for() {
 }
 
 /// Where a failing hook still turns the run back.
-const TURNS_BACK: [(&str, &str, &[&str]); 11] = [
+const TURNS_BACK: [(&str, &str, &[&str]); 12] = [
     ("source", "connect", &["before", "after"]),
     ("source", "preflight", &["before", "after"]),
     ("source", "reserve", &["before", "after"]),
@@ -49,6 +49,7 @@ const TURNS_BACK: [(&str, &str, &[&str]); 11] = [
     ("target", "reserve", &["before", "after"]),
     ("target", "receive", &["before", "after"]),
     ("target", "restore", &["before", "after"]),
+    ("target", "prepared", &["before"]),
 ];
 
 /// Where it is too late, or not the target's to decide.
@@ -56,7 +57,7 @@ const GOES_ON: [(&str, &str, &[&str]); 6] = [
     ("source", "commit", &["after"]),
     ("source", "resume", &["before", "after"]),
     ("source", "clean", &["before", "after"]),
-    ("target", "prepared", &["before", "after"]),
+    ("target", "prepared", &["after"]),
     ("target", "resume", &["before", "after"]),
     ("target", "clean", &["before", "after"]),
 ];

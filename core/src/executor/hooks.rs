@@ -76,7 +76,9 @@ impl<W: World> Driver<W> {
             Phase::Before | Phase::Frozen
         ) || (self.machine.phase(&self.graph) == Phase::Commit
             && self.machine.handles(&self.graph, EventKind::Failed)
-            && self.machine.doing == Doing::Entered);
+            && self.machine.doing == Doing::Entered
+            // Entered anew after a restart: the peer may have gone on in the meantime.
+            && !self.machine.recovering);
         if turns_back {
             self.went_wrong(failure)?;
         } else {

@@ -170,7 +170,7 @@ impl TreeTarget {
         let started = noted::<Task>(ledger, STARTED).filter(|note| note.is_of_this_boot());
         self.sweep_these(cgroup, restored).await?;
         if let Some(started) = started {
-            // A runtime; CRIU was in the cgroup.
+            // A runtime: CRIU was ended with its job, or ends with the container.
             rpc::end(started.what, Duration::ZERO).await;
         }
         self.kind.sweep(ledger).await
