@@ -1,5 +1,6 @@
 //! The directories of a run's attempts, and what a hauler notes down about them.
 
+use crate::ledger;
 use crate::tasks::boot_id;
 use nix::sys::stat::Mode;
 use nix::unistd::mkdir;
@@ -80,9 +81,7 @@ pub(crate) fn make_directory(path: &Path, ledger: &mut dyn Ledger) -> Result<(),
     let resource = Resource::Directory {
         path: path.to_owned(),
     };
-    if !ledger.standing().contains(&resource) {
-        ledger.make(resource)?;
-    }
+    ledger::make_once(ledger, resource)?;
     match mkdir(path, Mode::S_IRWXU) {
         Ok(()) => Ok(()),
         Err(nix::errno::Errno::EEXIST) if path.is_dir() => Ok(()),
@@ -102,9 +101,7 @@ pub(crate) fn make_empty_directory(path: &Path, ledger: &mut dyn Ledger) -> Resu
     let resource = Resource::EmptyDirectory {
         path: path.to_owned(),
     };
-    if !ledger.standing().contains(&resource) {
-        ledger.make(resource)?;
-    }
+    ledger::make_once(ledger, resource)?;
     match mkdir(path, Mode::from_bits_truncate(0o755)) {
         Ok(()) | Err(nix::errno::Errno::EEXIST) => Ok(()),
         Err(error) => Err(Failure::new(
@@ -112,6 +109,17 @@ pub(crate) fn make_empty_directory(path: &Path, ledger: &mut dyn Ledger) -> Resu
             format!("cannot make the directory {}: {error}", path.display()),
         )),
     }
+}
+
+/// The directories above a path that are not there, the outermost first.
+pub(crate) fn missing_above(path: &Path) -> Vec<PathBuf> {
+    let above = path.ancestors().skip(1);
+    let mut missing: Vec<PathBuf> = above
+        .take_while(|above| !above.exists())
+        .map(Path::to_owned)
+        .collect();
+    missing.reverse();
+    missing
 }
 
 /// Something noted down for one attempt in one boot of the host.
@@ -144,18 +152,12 @@ pub(crate) fn note<T: Serialize>(
         boot: boot_id(),
         what,
     };
-    let value = serde_json::to_value(note)
-        .map_err(|error| Failure::new("ledger", format!("cannot note `{name}`: {error}")))?;
-    ledger.fact(name, value)
+    ledger::fact(ledger, name, &note)
 }
 
-/// What was noted down last under a name. Something that cannot be read counts as missing:
-/// a hauler then goes by what it sees.
+/// What was noted down last under a name; see [`ledger::recall`].
 pub(crate) fn noted<T: DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Option<Note<T>> {
-    let value = ledger.recall(name)?;
-    serde_json::from_value(value)
-        .inspect_err(|error| tracing::warn!(name, %error, "a note cannot be read"))
-        .ok()
+    ledger::recall(ledger, name)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Where copied trees are put at the target: nothing that was there is lost before the workload
 //! runs, and nothing of the run is left if it does not.
 
-use crate::attempt::{make_directory, make_empty_directory};
+use crate::attempt::{make_directory, make_empty_directory, missing_above};
 use crate::files::{TargetTree, TreesSink};
 use crate::kinds::container::mapped;
+use crate::ledger;
 use crate::manifest::Tree;
 use crate::resources::remove_all;
 use phaul_core::executor::ports::{FileSink, Ledger, Resource};
@@ -105,7 +106,7 @@ pub(crate) fn put_config(
         move_aside(&path, run, ledger)?;
         record(ledger, Resource::File { path: path.clone() })?;
     }
-    fs::write(&path, text).map_err(|error| failed(&path, &error))
+    correct_config(bundle, text)
 }
 
 /// Makes a container's `config.json`, which is the run's, say what it has to say here.
@@ -134,10 +135,7 @@ fn plain(path: &Path) -> Result<(), Failure> {
 
 /// The places that are the run's.
 fn places(ledger: &dyn Ledger) -> Vec<Resource> {
-    let noted = ledger.recall(PLACES);
-    noted
-        .and_then(|value| serde_json::from_value(value).ok())
-        .unwrap_or_default()
+    ledger::recall(ledger, PLACES).unwrap_or_default()
 }
 
 /// Whether something at this path is the run's already.
@@ -158,32 +156,22 @@ fn remember(ledger: &mut dyn Ledger, resource: Resource) -> Result<(), Failure> 
         return Ok(());
     }
     places.push(resource);
-    let value =
-        serde_json::to_value(places).map_err(|error| Failure::new("ledger", error.to_string()))?;
-    ledger.fact(PLACES, value)
+    ledger::fact(ledger, PLACES, &places)
 }
 
 fn record(ledger: &mut dyn Ledger, resource: Resource) -> Result<(), Failure> {
     remember(ledger, resource.clone())?;
-    match ledger.standing().contains(&resource) {
-        true => Ok(()),
-        false => ledger.make(resource),
-    }
+    ledger::make_once(ledger, resource)
 }
 
 /// Makes the directories above a path that are not there.
 fn make_parents(path: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-    let missing: Vec<&Path> = path
-        .ancestors()
-        .skip(1)
-        .take_while(|parent| !parent.exists())
-        .collect();
-    for parent in missing.into_iter().rev() {
+    for parent in missing_above(path) {
         let resource = Resource::EmptyDirectory {
-            path: parent.to_owned(),
+            path: parent.clone(),
         };
         remember(ledger, resource)?;
-        make_empty_directory(parent, ledger)?;
+        make_empty_directory(&parent, ledger)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! before the workload is frozen.
 
 use crate::kinds::container::mapped;
+use crate::ledger;
 use crate::manifest::Shared;
 use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
@@ -84,9 +85,7 @@ pub(crate) fn mark(plan: &Plan, run: &RunId, ledger: &mut dyn Ledger) -> Result<
     for tree in paths(plan) {
         let path = token(tree, run);
         let resource = Resource::File { path: path.clone() };
-        if !ledger.standing().contains(&resource) {
-            ledger.make(resource)?;
-        }
+        ledger::make_once(ledger, resource)?;
         fs::write(&path, run.as_str()).map_err(|error| {
             let cause = format!("no token can be put into {}: {error}", tree.display());
             Failure::new("shared", cause)

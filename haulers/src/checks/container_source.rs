@@ -4,7 +4,7 @@ use super::look::Look;
 use super::source::describe_tasks;
 use super::{
     addresses, bundle, criu_options, criu_refuses, criu_usable, files_present, files_source, locks,
-    peer_loopback, rlimits, runtime, space, tcp, unix_peers, workload,
+    off_runtime, peer_loopback, rlimits, runtime, space, tcp, unix_peers, workload,
 };
 use crate::cgroup;
 use crate::criu::rpc::CriuVersion;
@@ -55,11 +55,7 @@ pub(crate) async fn inspect(
         version: runtime.version().await?,
         network,
     };
-    // Files are read and summed: not a thing for the runtime's own threads.
-    let look = tokio::task::spawn_blocking(move || looked.inspection(usable, criu));
-    let looked = look.await;
-    let mut inspection = looked
-        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))??;
+    let mut inspection = off_runtime(move || looked.inspection(usable, criu)).await??;
     inspection
         .checks
         .extend(addresses::check(Side::Source, plan).await);
@@ -68,13 +64,7 @@ pub(crate) async fn inspect(
 
 impl Looked {
     fn inspection(self, usable: Check, criu: Option<CriuVersion>) -> Result<Inspection, Failure> {
-        let look = Look::at(self.root.pid).map_err(|error| {
-            let pid = self.root.pid;
-            Failure::new(
-                "inspect",
-                format!("the tree of process {pid} cannot be read: {error}"),
-            )
-        })?;
+        let look = Look::at(self.root.pid)?;
         let (trees, shared, files) = files_source::look(&self.plan, Some(&self.about.bundle));
         let mut manifest = self.describe(&look, &trees, criu);
         (manifest.trees, manifest.shared) = (trees, shared);

@@ -2,7 +2,7 @@
 
 use super::{
     addresses, bundle, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel,
-    namespaces, network, pid_free, runtime, space,
+    namespaces, network, off_runtime, pid_free, runtime, space,
 };
 use crate::kinds::container::{Runtime, Spec};
 use crate::left::Notes;
@@ -38,8 +38,7 @@ pub(crate) async fn check(
     }
     checks.extend(addresses::check(Side::Target, plan).await);
     let (plan, directory) = (plan.clone(), directory.to_owned());
-    // Files are read and summed: not a thing for the runtime's own threads.
-    let look = tokio::task::spawn_blocking(move || {
+    let look = off_runtime(move || {
         let notes = Notes::near(&directory);
         let trees = &manifest.trees;
         vec![
@@ -59,9 +58,6 @@ pub(crate) async fn check(
             space::check(Side::Target, manifest.image_bytes, &directory),
         ]
     });
-    let looked = look.await;
-    checks.extend(
-        looked.map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?,
-    );
+    checks.extend(look.await?);
     Ok(checks)
 }

@@ -5,10 +5,10 @@ use crate::tasks::{Pending, Stat, command, pending, stat, threads, tree};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, stat as stat_file};
 use nix::sys::statfs::fstatfs;
+use phaul_core::failure::Failure;
 use procfs::process::{MMPermissions, MMapPath, Process as ProcProcess};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file system of POSIX message queues.
@@ -85,8 +85,11 @@ impl Descriptor {
 
 impl Look {
     /// Looks at the tree below this root.
-    pub(super) fn at(root: i32) -> io::Result<Self> {
-        let pids = tree(root)?;
+    pub(super) fn at(root: i32) -> Result<Self, Failure> {
+        let pids = tree(root).map_err(|error| {
+            let cause = format!("the tree of process {root} cannot be read: {error}");
+            Failure::new("inspect", cause)
+        })?;
         Ok(Self {
             processes: pids.into_iter().filter_map(Process::look).collect(),
         })

@@ -33,6 +33,7 @@ mod tcp;
 mod unix_peers;
 mod workload;
 
+use phaul_core::failure::Failure;
 use phaul_core::graph::Side;
 use phaul_core::report::{Check, CheckResult};
 
@@ -60,6 +61,15 @@ fn warned(id: &str, side: Side, text: impl Into<String>, hint: &str) -> Check {
 
 fn failed(id: &str, side: Side, text: impl Into<String>, hint: &str) -> Check {
     check(id, side, CheckResult::Failed, text.into(), Some(hint))
+}
+
+/// Looks on a thread of its own: files are read and summed, which is not a thing for the
+/// runtime's own threads.
+async fn off_runtime<T: Send + 'static>(
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))
 }
 
 /// The findings in one line: the first few, and how many more there are.

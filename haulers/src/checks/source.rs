@@ -3,7 +3,8 @@
 use super::look::Look;
 use super::{
     addresses, cpu, criu_options, criu_refuses, criu_usable, failed, files_present, files_source,
-    kernel, locks, namespaces, peer_loopback, rlimits, session, space, tcp, unix_peers, workload,
+    kernel, locks, namespaces, off_runtime, peer_loopback, rlimits, session, space, tcp,
+    unix_peers, workload,
 };
 use crate::criu::rpc::CriuVersion;
 use crate::manifest::{ENTRIES_MAX, Manifest};
@@ -38,12 +39,8 @@ pub(crate) async fn inspect(
     let (usable, version) = criu_usable::check(Side::Source).await;
     let addresses = addresses::check(Side::Source, plan).await;
     let (plan, pid, directory) = (plan.clone(), pid.clone(), directory.to_owned());
-    // Files are read and summed: not a thing for the runtime's own threads.
-    let look =
-        tokio::task::spawn_blocking(move || look(&plan, &pid, root, &directory, usable, version));
-    let looked = look.await;
-    let mut inspection = looked
-        .map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))??;
+    let look = move || look(&plan, &pid, root, &directory, usable, version);
+    let mut inspection = off_runtime(look).await??;
     inspection.checks.extend(addresses);
     Ok(inspection)
 }
@@ -56,12 +53,7 @@ fn look(
     usable: Check,
     version: Option<CriuVersion>,
 ) -> Result<Inspection, Failure> {
-    let look = Look::at(root.pid).map_err(|error| {
-        Failure::new(
-            "inspect",
-            format!("the tree of process {} cannot be read: {error}", root.pid),
-        )
-    })?;
+    let look = Look::at(root.pid)?;
     let mut manifest = describe(&look, pid, version);
     let (trees, shared, files) = files_source::look(plan, None);
     (manifest.trees, manifest.shared) = (trees, shared);

@@ -2,7 +2,7 @@
 
 use super::{
     addresses, cgroup, cpu, criu_usable, criu_version, files_place, files_present, kernel,
-    namespaces, pid_free, space, workload,
+    namespaces, off_runtime, pid_free, space, workload,
 };
 use crate::left::Notes;
 use crate::manifest::Manifest;
@@ -23,8 +23,7 @@ pub(crate) async fn check(
     let (usable, version) = criu_usable::check(Side::Target).await;
     let addresses = addresses::check(Side::Target, plan).await;
     let (plan, directory) = (plan.clone(), directory.to_owned());
-    // Files are read and summed: not a thing for the runtime's own threads.
-    let look = tokio::task::spawn_blocking(move || {
+    let look = off_runtime(move || {
         vec![
             usable,
             criu_version::check(manifest.criu, version),
@@ -41,9 +40,7 @@ pub(crate) async fn check(
             space::check(Side::Target, manifest.image_bytes, &directory),
         ]
     });
-    let looked = look.await;
-    let mut checks =
-        looked.map_err(|error| Failure::new("inspect", format!("the look broke off: {error}")))?;
+    let mut checks = look.await?;
     checks.extend(addresses);
     Ok(checks)
 }

@@ -3,6 +3,7 @@
 //! CRIU writes `/run/criu.kdat` when it first has to know what the kernel can do. A run that
 //! made it takes it away again; one that was there before stays.
 
+use crate::ledger;
 use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
 use std::fs;
@@ -14,13 +15,8 @@ const CACHE: [&str; 2] = ["/run/criu.kdat", "/run/criu.kdat.tmp"];
 /// Records CRIU's cache as made by this run, if it is not there yet.
 pub(crate) fn account(ledger: &mut dyn Ledger) -> Result<(), Failure> {
     for path in CACHE.map(PathBuf::from) {
-        let resource = Resource::File { path };
-        let Resource::File { path } = &resource else {
-            continue;
-        };
-        if !path.exists() && !ledger.standing().contains(&resource) {
-            ledger.make(resource)?;
-        }
+        let resource = Resource::File { path: path.clone() };
+        ledger::account(ledger, &path, resource)?;
     }
     Ok(())
 }

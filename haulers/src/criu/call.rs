@@ -9,6 +9,7 @@ use super::config::{self, quoted};
 use super::log::{self, OUTPUT};
 use super::rpc;
 use crate::attempt::make_empty_directory;
+use crate::ledger;
 use crate::tasks::{Task, boot_id};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -60,18 +61,10 @@ pub(crate) fn claim_configs(attempt: &Path, ledger: &mut dyn Ledger) -> Result<(
             entries.all(|entry| entry.is_ok_and(|entry| is_mark(&entry.file_name())))
         });
         if only_ours || !directory.exists() {
-            let resource = Resource::EmptyDirectory {
-                path: directory.to_owned(),
-            };
-            if !ledger.standing().contains(&resource) {
-                ledger.make(resource)?;
-            }
             make_empty_directory(directory, ledger)?;
         }
         let resource = Resource::File { path: mark.clone() };
-        if !ledger.standing().contains(&resource) {
-            ledger.make(resource)?;
-        }
+        ledger::make_once(ledger, resource)?;
         match File::create(&mark) {
             Ok(_) => return Ok(()),
             // Another run has removed it in between.

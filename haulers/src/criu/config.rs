@@ -18,7 +18,7 @@ pub(super) const HELD: &str = "action-script ./hold";
 /// CRIU's configuration file there.
 const CONFIG: &str = "criu.conf";
 /// A deleted file that is still open is carried in the images up to this size, in bytes.
-const GHOST_MAX: u32 = 256 << 20;
+pub(crate) const GHOST_MAX: u32 = 256 << 20;
 /// CRIU's most talkative level: without it a failure cannot be explained afterwards.
 const LOG_LEVEL: i32 = 4;
 

@@ -2,6 +2,7 @@
 
 use super::log::OUTPUT;
 use super::proto::{Answer, Options, Request, RequestType};
+use crate::programs;
 use crate::tasks::{Task, command};
 use phaul_core::failure::Failure;
 use prost::Message;
@@ -20,8 +21,6 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Where CRIU is looked for besides `PATH`: a service's `PATH` may lack these.
-const SUPERUSER_PATH: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin"];
 /// The largest answer that is read, in bytes; CRIU's are small.
 const ANSWER_MAX: usize = 64 << 10;
 /// How long one of CRIU's self-descriptions may take.
@@ -62,15 +61,10 @@ pub(crate) struct Worker {
 
 /// CRIU's executable.
 pub(crate) fn find() -> Result<PathBuf, Failure> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(SUPERUSER_PATH.iter().map(PathBuf::from))
-        .map(|directory| directory.join("criu"))
-        .find(|program| program.is_file())
-        .ok_or_else(|| {
-            Failure::new("criu-missing", "CRIU is not installed on this host")
-                .hint("install the package `criu` (version 4.0 or newer)")
-        })
+    programs::find("criu").ok_or_else(|| {
+        Failure::new("criu-missing", "CRIU is not installed on this host")
+            .hint("install the package `criu` (version 4.0 or newer)")
+    })
 }
 
 impl Worker {

@@ -36,7 +36,7 @@ pub(super) async fn freeze(
     let desk = Desk::open(&attempt.directory)?;
     let job = source.kind.dump(&attempt.directory, root)?;
     note(ledger, STARTED, attempt.number, job.process())?;
-    let cgroup = source.kind.cgroup(root);
+    let cgroup = source.kind.cgroup();
     let live = source.live.insert(Live {
         attempt: attempt.clone(),
         job,

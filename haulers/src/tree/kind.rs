@@ -22,7 +22,7 @@ pub(crate) trait SourceKind: Debug + Send {
     async fn inspect(&mut self, root: Task, directory: &Path) -> Result<Inspection, Failure>;
 
     /// The cgroup (version 2) that holds the workload and nothing else, if it has one.
-    fn cgroup(&self, root: Task) -> Option<PathBuf>;
+    fn cgroup(&self) -> Option<PathBuf>;
 
     /// Makes what an attempt needs besides its directory and that of its images.
     async fn reserve(

@@ -11,6 +11,7 @@ use crate::criu::job::Job;
 use crate::criu::verdict::{Verdict, decide};
 use crate::criu::{cache, call, config, log, rpc};
 use crate::images;
+use crate::ledger;
 use crate::manifest::Manifest;
 use crate::network::Netns;
 use crate::shared;
@@ -289,9 +290,7 @@ impl TargetHauler for TreeTarget {
         let resource = Resource::Cgroup {
             path: cgroup.clone(),
         };
-        if !ledger.standing().contains(&resource) {
-            ledger.make(resource)?;
-        }
+        ledger::make_once(ledger, resource)?;
         cgroup::make(&cgroup)?;
         // CRIU's look at the kernel is done before the workload waits for it.
         cache::account(ledger)?;

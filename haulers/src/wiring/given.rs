@@ -2,6 +2,7 @@
 //! where it is not there, and used where a container has left it.
 
 use crate::attempt::make_empty_directory;
+use crate::ledger;
 use crate::network::{self, Described, LinkName, Netns};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -66,9 +67,7 @@ pub(crate) fn make(path: &Path, ledger: &mut dyn Ledger) -> Result<Vec<Resource>
         Resource::Mount { path: path.clone() },
     ];
     for resource in &made {
-        if !ledger.standing().contains(resource) {
-            ledger.make(resource.clone())?;
-        }
+        ledger::make_once(ledger, resource.clone())?;
     }
     File::create(&path).map_err(failed)?;
     // Only a thread of its own may change its namespace.

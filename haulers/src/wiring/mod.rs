@@ -15,7 +15,7 @@ pub(crate) use given::{There, look as look_at_given};
 pub(crate) use source::SourceWiring;
 pub(crate) use target::TargetWiring;
 
-use crate::network::{Frames, LinkName};
+use crate::network::{Frames, LinkName, Replayed};
 use phaul_core::failure::Failure;
 use phaul_core::plan::{Address, Plan};
 use serde::{Deserialize, Serialize};
@@ -63,4 +63,28 @@ struct Kept {
     inner: Vec<(LinkName, Frames)>,
     /// Towards addresses of the host.
     host: Vec<Frames>,
+}
+
+/// An announcement makes it quicker and is no condition: neighbours ask in the end.
+fn told(announced: Result<(), Failure>) {
+    if let Err(failure) = announced {
+        tracing::warn!(cause = failure.cause, "an address is not announced");
+    }
+}
+
+/// Frames that could not be sent again are lost to the workload as if they had been on the way.
+fn replayed(frames: &Frames, sent: Result<Replayed, Failure>) {
+    match sent {
+        Ok(sent) => {
+            let (kept, lost) = (frames.len(), frames.lost());
+            tracing::debug!(
+                kept,
+                lost,
+                sent = sent.sent,
+                refused = sent.refused,
+                "kept frames sent again"
+            );
+        }
+        Err(failure) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
+    }
 }

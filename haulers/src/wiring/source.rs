@@ -1,16 +1,15 @@
 //! At the source.
 
-use super::{Kept, Moving};
+use super::{Kept, Moving, replayed, told};
+use crate::ledger;
 use crate::network::{self, Capture, LinkName, Mac, Netns, Taken, Towards};
 use crate::tasks::Task;
 use phaul_core::executor::ports::Ledger;
 use phaul_core::failure::Failure;
 use phaul_core::plan::Plan;
 use phaul_core::protocol::Manifest;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Under this name the addresses are noted down that were taken from the host.
 const TAKEN: &str = "addresses-taken";
@@ -120,7 +119,7 @@ impl SourceWiring {
     /// Takes the addresses that move from the host, and unplugs the links that would stay.
     pub(crate) async fn take(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
         let host = Netns::own()?;
-        note(ledger, UNPLUGGED, &self.plugged)?;
+        ledger::fact(ledger, UNPLUGGED, &self.plugged)?;
         for (link, _) in &self.plugged {
             network::unplug(&host, link).await?;
         }
@@ -131,18 +130,19 @@ impl SourceWiring {
         if taken.is_empty() {
             return Ok(());
         }
-        note(ledger, TAKEN, &taken)?;
+        ledger::fact(ledger, TAKEN, &taken)?;
         for address in &mut taken {
             // Of the routes only those that really went are given back.
             *address = network::take(&host, address).await?;
         }
-        note(ledger, TAKEN, &taken)
+        ledger::fact(ledger, TAKEN, &taken)
     }
 
     /// Gives back the addresses that were taken, if any were, and plugs the links in again.
     pub(crate) async fn give_back(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        let taken: Vec<Taken> = noted(ledger, TAKEN);
-        let unplugged: Vec<(LinkName, LinkName)> = noted(ledger, UNPLUGGED);
+        let taken: Vec<Taken> = ledger::recall(&*ledger, TAKEN).unwrap_or_default();
+        let unplugged: Vec<(LinkName, LinkName)> =
+            ledger::recall(&*ledger, UNPLUGGED).unwrap_or_default();
         if taken.is_empty() && unplugged.is_empty() {
             return Ok(());
         }
@@ -155,15 +155,10 @@ impl SourceWiring {
         }
         for address in &taken {
             let (link, ip) = (&address.address.link, address.address.ip);
-            if let Err(failure) = network::announce(&host, link, &[ip], None).await {
-                tracing::warn!(
-                    cause = failure.cause,
-                    "an address is back and not announced"
-                );
-            }
+            told(network::announce(&host, link, &[ip], None).await);
         }
-        note::<Taken>(ledger, TAKEN, &[])?;
-        note::<(LinkName, LinkName)>(ledger, UNPLUGGED, &[])
+        ledger::fact::<[Taken]>(ledger, TAKEN, &[])?;
+        ledger::fact::<[(LinkName, LinkName)]>(ledger, UNPLUGGED, &[])
     }
 
     /// The workload runs on here: it gets the frames that were kept.
@@ -173,7 +168,7 @@ impl SourceWiring {
             let Ok(frames) = keeping.capture.stop().await else {
                 continue;
             };
-            let replayed = match keeping.whose {
+            let sent = match keeping.whose {
                 Whose::Container(_, mac) => {
                     let towards = Towards::Mac(mac);
                     network::replay_out_of(&host, &keeping.link, &frames, &towards).await
@@ -182,10 +177,7 @@ impl SourceWiring {
                     network::replay_into_host(&host, &frames, &Towards::Ips(ips)).await
                 }
             };
-            match replayed {
-                Ok(replayed) => tracing::debug!(sent = replayed.sent, "kept frames sent again"),
-                Err(failure) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
-            }
+            replayed(&frames, sent);
         }
     }
 
@@ -223,13 +215,12 @@ impl SourceWiring {
 
     /// After success: the locks that CRIU leaves on the host for connections that moved.
     pub(crate) async fn clean(&self, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-        let Some(before) = ledger.recall(LOCKS) else {
+        if ledger.recall(LOCKS).is_none() {
             return Ok(());
-        };
-        let before: Vec<String> = serde_json::from_value(before).unwrap_or_default();
-        let given = ledger.recall(GIVEN);
-        let given = given.as_ref().and_then(|path| path.as_str());
-        let given = given.and_then(|path| Netns::at(Path::new(path)).ok());
+        }
+        let before: Vec<String> = ledger::recall(&*ledger, LOCKS).unwrap_or_default();
+        let given: Option<PathBuf> = ledger::recall(&*ledger, GIVEN);
+        let given = given.and_then(|path| Netns::at(&path).ok());
         for (netns, before) in [(Some(Netns::own()?), &*before), (given, &[])] {
             let Some(netns) = netns else { continue };
             // A kernel without them has no locks either.
@@ -239,17 +230,4 @@ impl SourceWiring {
         }
         Ok(())
     }
-}
-
-fn note<T: Serialize>(ledger: &mut dyn Ledger, name: &str, what: &[T]) -> Result<(), Failure> {
-    let value =
-        serde_json::to_value(what).map_err(|error| Failure::new("ledger", error.to_string()))?;
-    ledger.fact(name, value)
-}
-
-fn noted<T: DeserializeOwned>(ledger: &dyn Ledger, name: &str) -> Vec<T> {
-    let value = ledger.recall(name);
-    value
-        .and_then(|value| serde_json::from_value(value).ok())
-        .unwrap_or_default()
 }

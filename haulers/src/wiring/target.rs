@@ -1,10 +1,9 @@
 //! At the target.
 
 use super::given::{self, There};
-use super::{Kept, Moving};
-use crate::network::{
-    self, Described, Frames, HostEnd, HostLink, Link, LinkName, Mac, Netns, Towards,
-};
+use super::{Kept, Moving, replayed, told};
+use crate::ledger;
+use crate::network::{self, Described, HostEnd, HostLink, Link, LinkName, Mac, Netns, Towards};
 use crate::tasks::Task;
 use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
@@ -71,9 +70,7 @@ impl TargetWiring {
             return Ok(());
         }
         for resource in moving.iter().map(|moved| self.resource(moved)) {
-            if !ledger.standing().contains(&resource) {
-                ledger.make(resource)?;
-            }
+            ledger::make_once(ledger, resource)?;
         }
         let host = Netns::own()?;
         let ips: Vec<IpAddr> = moving.iter().map(|moved| moved.ip).collect();
@@ -98,15 +95,13 @@ impl TargetWiring {
         match given::look(path, described).await? {
             There::Nothing => {
                 let made = given::make(path, ledger)?;
-                let value = serde_json::to_value(made)
-                    .map_err(|error| Failure::new("ledger", error.to_string()))?;
-                ledger.fact(GIVEN, value)?;
+                ledger::fact(ledger, GIVEN, &made)?;
                 self.build(Netns::at(path)?, described, ledger).await
             }
             There::Left(ends) => {
                 let pairs = described.pairs().zip(ends);
                 let made = pairs.map(|((link, end), host)| made(described, link, end, host));
-                note(ledger, &made.collect::<Vec<_>>())
+                ledger::fact(ledger, LINKS, &made.collect::<Vec<_>>())
             }
             There::Other => {
                 let cause = format!("{} is another network namespace", path.display());
@@ -128,11 +123,9 @@ impl TargetWiring {
             let host = network::free_name(&host, &end.name, self.run.as_str()).await?;
             all.push(made(described, link, end, host));
         }
-        note(ledger, &all)?;
+        ledger::fact(ledger, LINKS, &all)?;
         for resource in all.iter().map(Made::resource) {
-            if !ledger.standing().contains(&resource) {
-                ledger.make(resource)?;
-            }
+            ledger::make_once(ledger, resource)?;
         }
         let ends: Vec<HostEnd> = all
             .into_iter()
@@ -151,13 +144,16 @@ impl TargetWiring {
         ledger: &mut dyn Ledger,
     ) -> Result<(), Failure> {
         let host = Netns::own()?;
-        for made in noted(ledger) {
+        let links = noted(ledger);
+        // Only links of its own are announced from within.
+        let own = root.filter(|_| !links.is_empty());
+        let own = own.map(|root| Netns::of_task(root.pid)).transpose()?;
+        for made in links {
             if let Some(bridge) = &made.bridge {
                 network::plug(&host, &made.host, bridge).await?;
             }
-            let own = root.map(|root| Netns::of_task(root.pid)).transpose()?;
-            if let Some(own) = own {
-                told(network::announce(&own, &made.inner, &made.addresses, made.mac).await);
+            if let Some(own) = &own {
+                told(network::announce(own, &made.inner, &made.addresses, made.mac).await);
             }
         }
         let moving = Moving::all(&self.plan)?;
@@ -203,10 +199,7 @@ impl TargetWiring {
 
     /// Links and addresses are the workload's: nothing undoes them any more.
     pub(crate) fn keep(&self, ledger: &mut dyn Ledger) {
-        let given = ledger.recall(GIVEN);
-        let given: Vec<Resource> = given
-            .and_then(|value| serde_json::from_value(value).ok())
-            .unwrap_or_default();
+        let given: Vec<Resource> = ledger::recall(&*ledger, GIVEN).unwrap_or_default();
         let links = noted(ledger).into_iter().map(|made| made.resource());
         let moving = Moving::all(&self.plan).unwrap_or_default();
         let addresses = moving.iter().map(|moved| self.resource(moved));
@@ -230,38 +223,6 @@ fn made(described: &Described, link: &Link, end: &HostLink, host: LinkName) -> M
     }
 }
 
-fn note(ledger: &mut dyn Ledger, made: &[Made]) -> Result<(), Failure> {
-    let value =
-        serde_json::to_value(made).map_err(|error| Failure::new("ledger", error.to_string()))?;
-    ledger.fact(LINKS, value)
-}
-
 fn noted(ledger: &dyn Ledger) -> Vec<Made> {
-    let value = ledger.recall(LINKS);
-    value
-        .and_then(|value| serde_json::from_value(value).ok())
-        .unwrap_or_default()
-}
-
-/// An announcement makes it quicker and is no condition: neighbours ask in the end.
-fn told(announced: Result<(), Failure>) {
-    if let Err(failure) = announced {
-        tracing::warn!(cause = failure.cause, "an address is not announced");
-    }
-}
-
-fn replayed(frames: &Frames, sent: Result<network::Replayed, Failure>) {
-    match sent {
-        Ok(sent) => {
-            let (kept, lost) = (frames.len(), frames.lost());
-            tracing::debug!(
-                kept,
-                lost,
-                sent = sent.sent,
-                refused = sent.refused,
-                "sent again"
-            );
-        }
-        Err(failure) => tracing::warn!(cause = failure.cause, "kept frames are lost"),
-    }
+    ledger::recall(ledger, LINKS).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! Where a container's host paths are on the target.
 
-use super::spec::Spec;
+use super::spec::{Mount, Spec};
 use phaul_core::failure::Failure;
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,7 @@ pub(crate) fn config(text: &str, paths: &BTreeMap<PathBuf, PathBuf>) -> Result<S
     map(value.pointer_mut("/root/path"));
     let mounts = value.get_mut("mounts").and_then(Value::as_array_mut);
     for mount in mounts.into_iter().flatten() {
-        let bind = |option: &Value| option == "bind" || option == "rbind";
-        let options = mount.get("options").and_then(Value::as_array);
-        if mount["type"] == "bind" || options.is_some_and(|options| options.iter().any(bind)) {
+        if Mount::deserialize(&*mount).is_ok_and(|mount| mount.is_bind()) {
             map(mount.get_mut("source"));
         }
     }

@@ -18,7 +18,8 @@ pub(super) fn lines(runtime: Runtime, plan: &Plan, spec: &Spec) -> String {
     };
     // The `=` is needed: with a blank CRIU takes the value for nothing.
     let mut lines = vec![format!("manage-cgroups={cgroups}")];
-    lines.extend(["file-locks", "link-remap", "ghost-limit 268435456"].map(str::to_owned));
+    lines.extend(["file-locks", "link-remap"].map(str::to_owned));
+    lines.push(format!("ghost-limit {}", config::GHOST_MAX));
     match plan.network.tcp {
         Tcp::Keep => {
             let keep = ["tcp-established", "skip-in-flight", "network-lock nftables"];

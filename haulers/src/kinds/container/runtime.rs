@@ -1,6 +1,8 @@
 //! The runtimes: where they are, what they say of a container, and having one removed.
 
 use crate::criu::call;
+use crate::ledger;
+use crate::programs;
 use crate::tasks::Task;
 use phaul_core::executor::ports::{Ledger, Resource};
 use phaul_core::failure::Failure;
@@ -16,8 +18,6 @@ use tokio::time::timeout;
 
 /// How long a runtime may take to say something.
 const ASK: Duration = Duration::from_secs(30);
-/// Where a runtime is looked for besides `PATH`: a service's `PATH` may lack these.
-const SUPERUSER_PATH: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin"];
 /// The longest id, in bytes.
 const ID_MAX: usize = 255;
 
@@ -109,9 +109,7 @@ impl Runtime {
             let (Resource::EmptyDirectory { path } | Resource::File { path }) = &thing else {
                 continue;
             };
-            if !path.exists() && !ledger.standing().contains(&thing) {
-                ledger.make(thing)?;
-            }
+            ledger::account(ledger, &path.clone(), thing)?;
         }
         Ok(())
     }
@@ -128,19 +126,11 @@ impl Runtime {
 
     /// Its program.
     pub(crate) fn find(self) -> Result<PathBuf, Failure> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .chain(SUPERUSER_PATH.iter().map(PathBuf::from))
-            .map(|directory| directory.join(self.name()))
-            .find(|program| program.is_file())
-            .ok_or_else(|| {
-                let name = self.name();
-                Failure::new(
-                    "runtime-missing",
-                    format!("{name} is not installed on this host"),
-                )
-                .hint(format!("install the package `{name}`"))
-            })
+        let name = self.name();
+        programs::find(name).ok_or_else(|| {
+            let cause = format!("{name} is not installed on this host");
+            Failure::new("runtime-missing", cause).hint(format!("install the package `{name}`"))
+        })
     }
 
     /// Its version, as it says it.

@@ -8,6 +8,7 @@ use crate::checks;
 use crate::criu::call::{self, Call, Called};
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
+use crate::ledger;
 use crate::left::Notes;
 use crate::tasks::{Task, tree};
 use crate::tree::kind::SourceKind;
@@ -104,10 +105,7 @@ impl ContainerSource {
         let states = self.runtime.root(self.container.root.as_deref());
         let path = states.join(&self.container.id).join("checkpoint");
         let resource = Resource::File { path: path.clone() };
-        if path.exists() || ledger.standing().contains(&resource) {
-            return Ok(());
-        }
-        ledger.make(resource)
+        ledger::account(ledger, &path, resource)
     }
 
     /// Whether CRIU leaves the tasks to phaul: see [`config::dump`].
@@ -146,7 +144,7 @@ impl SourceKind for ContainerSource {
         checks::container_source::inspect(&self.plan, self.runtime, &about, root, directory).await
     }
 
-    fn cgroup(&self, _root: Task) -> Option<PathBuf> {
+    fn cgroup(&self) -> Option<PathBuf> {
         self.cgroup.clone()
     }
 
@@ -200,7 +198,7 @@ impl SourceKind for ContainerSource {
     }
 
     fn host_path(&self, inside: &Path, ledger: &dyn Ledger) -> Option<PathBuf> {
-        let bundle: PathBuf = serde_json::from_value(ledger.recall(BUNDLE)?).ok()?;
+        let bundle: PathBuf = ledger::recall(ledger, BUNDLE)?;
         let spec = Spec::read(&spec::config(&bundle).ok()?).ok()?;
         let inside = Path::new("/").join(inside);
         let mut mounts = spec.mounts.iter();
@@ -228,10 +226,7 @@ impl SourceKind for ContainerSource {
             return Ok(());
         }
         delete(self.runtime, root, id).await?;
-        let bundle = ledger
-            .recall(BUNDLE)
-            .and_then(|path| serde_json::from_value(path).ok());
-        let bundle: Option<PathBuf> = bundle;
+        let bundle: Option<PathBuf> = ledger::recall(&*ledger, BUNDLE);
         trees::leave(&self.plan, bundle.as_deref(), &self.notes)
     }
 

@@ -5,13 +5,14 @@ use super::cgroups;
 use super::options;
 use super::runtime::{Runtime, check_id, delete};
 use super::spec::{Network, Spec};
-use crate::attempt::make_empty_directory;
+use crate::attempt::{make_empty_directory, missing_above};
 use crate::cgroup;
 use crate::checks;
 use crate::criu::call::{self, Call, Called, Home};
 use crate::criu::config::{self, Besides};
 use crate::criu::job::{Job, Work};
 use crate::files::TargetTree;
+use crate::ledger;
 use crate::manifest::{self, Manifest};
 use crate::places;
 use crate::tasks::Task;
@@ -83,12 +84,9 @@ impl ContainerTarget {
 
     /// What the source said of the container.
     fn about(&self, ledger: &dyn Ledger) -> Result<manifest::Container, Failure> {
-        let noted = ledger.recall(ABOUT);
-        noted
-            .and_then(|value| serde_json::from_value(value).ok())
-            .ok_or_else(|| {
-                Failure::new("manifest", "what the source said of the container is lost")
-            })
+        ledger::recall(ledger, ABOUT).ok_or_else(|| {
+            Failure::new("manifest", "what the source said of the container is lost")
+        })
     }
 
     async fn nobody_is_there(&self, spec: &Spec) -> Result<(), Failure> {
@@ -135,9 +133,7 @@ impl TargetKind for ContainerTarget {
     ) -> Result<(), Failure> {
         check_id(self.id())?;
         let about = manifest.container()?;
-        let value = serde_json::to_value(about)
-            .map_err(|error| Failure::new("ledger", error.to_string()))?;
-        ledger.fact(ABOUT, value)?;
+        ledger::fact(ledger, ABOUT, about)?;
         places::prepare(&self.plan, &self.run, &manifest.trees, ledger)?;
         let config = bundle::config(&about.config, &self.plan.to.paths)?;
         let bundle = self.bundle(about);
@@ -177,7 +173,9 @@ impl TargetKind for ContainerTarget {
         self.runtime.account_for_first_things(self.root(), ledger)?;
         let home = home(&spec, self.id());
         if let Some(home) = &home {
-            make_above(home, ledger)?;
+            for above in missing_above(home) {
+                make_empty_directory(&above, ledger)?;
+            }
             cgroup::make(home)?;
         }
         let place = Home {
@@ -278,17 +276,6 @@ impl TargetKind for ContainerTarget {
     fn files(&mut self) -> Result<Option<Box<dyn FileSink>>, Failure> {
         places::sink(&self.trees)
     }
-}
-
-/// Makes the cgroups above a container's own.
-fn make_above(home: &Path, ledger: &mut dyn Ledger) -> Result<(), Failure> {
-    let missing: Vec<&Path> = home
-        .ancestors()
-        .skip(1)
-        .take_while(|above| !above.exists())
-        .collect();
-    let mut missing = missing.into_iter().rev();
-    missing.try_for_each(|above| make_empty_directory(above, ledger))
 }
 
 /// Whether a restore needs something that is in the host's `/tmp`: what the container has of the

@@ -70,7 +70,7 @@ impl SourceKind for PidSource {
         checks::source::inspect(&self.plan, &self.pid, root, directory).await
     }
 
-    fn cgroup(&self, _root: Task) -> Option<PathBuf> {
+    fn cgroup(&self) -> Option<PathBuf> {
         // It shares its cgroup with others.
         None
     }
